@@ -1,0 +1,1 @@
+"""MongoDB, the only truth: every query and every status change is here."""

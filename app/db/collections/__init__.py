@@ -1,0 +1,1 @@
+"""One file a collection: the thin executors of the transitions."""
