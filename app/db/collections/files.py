@@ -1,0 +1,147 @@
+"""The `files` collection as the API meets it: async, every query for a caller filtered by owner."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from bson import ObjectId
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from app.db.apply import apply_async
+from app.db.client import Record
+from app.db.clock import ServerClock
+from app.db.db import FILES, META
+from app.db.transitions import intake, mend, person
+from app.db.transitions.change import ABSENT
+from app.domain.file import new_token
+from app.domain.status import Status
+
+INTERNAL: Final = ("answers", "calls", "lease", "active_key", "analysis_key", "paid_calls", "unanswered")
+PUBLIC_VIEW: Final = dict.fromkeys(INTERNAL, 0)
+
+
+class Files:
+    """Queries and transitions of step 1 and of a person's requests."""
+
+    def __init__(self, database: AsyncDatabase[Record], clock: ServerClock | None = None) -> None:
+        self._database = database
+        self._files = database[FILES]
+        self.clock = clock or ServerClock()
+
+    async def now(self) -> datetime:
+        """The database server's time; asks it when the last answer has grown old."""
+        if self.clock.stale():
+            asked = time.monotonic()
+            hello = await self._database.command("hello")
+            self.clock.set(hello["localTime"], asked)
+        return self.clock.now()
+
+    async def ping(self) -> None:
+        await self._database.command("ping")
+
+    async def storage_id(self, proposed: str) -> str:
+        """The id of the storage that this database belongs to; `proposed` is taken when there is none yet."""
+        try:
+            await self._database[META].insert_one({"_id": "storage", "storage_id": proposed})
+        except DuplicateKeyError:
+            stored = await self._database[META].find_one({"_id": "storage"})
+            return str(stored["storage_id"]) if stored else proposed
+        return proposed
+
+    async def insert_saving(
+        self,
+        file_id: ObjectId,
+        token: str,
+        owner: str,
+        lease_s: float,
+        *,
+        request_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """(none) → saving. Raises DuplicateKeyError when the owner's idempotency key is taken."""
+        record = intake.new_record(
+            file_id,
+            token,
+            owner,
+            await self.now(),
+            lease_s,
+            request_id=request_id,
+            idempotency_key=idempotency_key,
+        )
+        await self._files.insert_one(record)
+
+    async def renew_upload(self, file_id: ObjectId, token: str, lease_s: float) -> bool:
+        until = await self.now() + timedelta(seconds=lease_s)
+        return await apply_async(self._files, intake.renew_upload(file_id, token, until))
+
+    async def accept(self, file_id: ObjectId, token: str, facts: dict[str, Any]) -> bool:
+        """saving → queued; False when the record is no longer this upload's."""
+        return await apply_async(self._files, intake.accept_upload(file_id, token, await self.now(), facts))
+
+    async def discard_upload(self, file_id: ObjectId, token: str) -> bool:
+        """Remove the `saving` record of this very upload; False when it is gone or was accepted."""
+        result = await self._files.delete_one(intake.abandoned_upload(file_id, token))
+        return result.deleted_count == 1
+
+    async def state_of(self, file_id: ObjectId) -> Record | None:
+        """Status, blob and owner of any record, for our own decisions; not for a caller."""
+        wanted = {"status": 1, "blob": 1, "owner": 1, "accepted_by": 1, "deleted_at": 1, "lease": 1}
+        return await self._files.find_one({"_id": file_id}, wanted)
+
+    async def rung(self, file_id: ObjectId, epoch: str) -> bool:
+        return await apply_async(
+            self._files, mend.rung_at_intake(file_id, await self.now(), epoch), patience_s=0
+        )
+
+    async def find(self, file_id: ObjectId, owner: str) -> Record | None:
+        """The owner's record as a caller may see it, or None (another owner's, deleted, unknown)."""
+        return await self._files.find_one(
+            {"_id": file_id, "owner": owner, "deleted_at": ABSENT}, dict(PUBLIC_VIEW)
+        )
+
+    async def find_by_idempotency_key(self, owner: str, key: str) -> Record | None:
+        """The record (or tombstone) that holds the key."""
+        return await self._files.find_one({"owner": owner, "idempotency_key": key}, dict(PUBLIC_VIEW))
+
+    async def forget_idempotency_key(self, file_id: ObjectId, key: str, now: datetime) -> bool:
+        """Free a key whose time is over; False when somebody was quicker."""
+        over = {"_id": file_id, "idempotency_key": key, "idempotency_until": {"$lte": now}}
+        result = await self._files.update_one(
+            over, {"$unset": {"idempotency_key": "", "idempotency_until": ""}}
+        )
+        return result.modified_count == 1
+
+    async def position(self, queued_at: datetime) -> int:
+        """How many documents stand before one that was queued at `queued_at`."""
+        ahead = {"status": str(Status.QUEUED), "queued_at": {"$lt": queued_at}}
+        return await self._files.count_documents(ahead, limit=10_000)
+
+    async def cancel(self, file_id: ObjectId, owner: str) -> bool:
+        change = person.cancel(file_id, owner, new_token(), await self.now())
+        return await apply_async(self._files, change)
+
+    async def retry(self, file_id: ObjectId, owner: str) -> bool:
+        """failed | cancelled → queued; False when the record is in another state."""
+        seen = await self._files.find_one({"_id": file_id, "owner": owner, "deleted_at": ABSENT})
+        if seen is None:
+            return False
+        change = person.retry(
+            file_id, owner, new_token(), await self.now(), seen["revision"], keep_plan=bool(seen["answered"])
+        )
+        return await apply_async(self._files, change)
+
+    async def bury(self, file_id: ObjectId, owner: str) -> Record | None:
+        """any → deleted: the record becomes a tombstone; answers what it was, None if there is none."""
+        seen = await self._files.find_one(person.deletable(file_id, owner))
+        if seen is None:
+            return None
+        await self._files.replace_one(
+            person.deletable(file_id, owner), person.tombstone(seen, await self.now())
+        )
+        return seen
+
+    async def is_tombstone(self, file_id: ObjectId, owner: str) -> bool:
+        """Whether this owner deleted it before (so that a second DELETE is answered like the first)."""
+        buried = {"_id": file_id, "owner": owner, "deleted_at": {"$exists": True}}
+        return await self._files.count_documents(buried, limit=1) == 1

@@ -1,0 +1,81 @@
+"""`Change`: one conditional update, and how to tell afterwards whether it landed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from app.domain.status import ALLOWED, Status
+
+ABSENT = {"$exists": False}
+TIMELINE = 200
+"""Lines of a timeline that are kept: a document that waits for a day must not grow without end."""
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """`filter` holds the state and the token it expects.
+
+    `landed` matches the record exactly when this very change was stored: it decides, after a
+    lost reply and a repeat that matched nothing, whether the first one had arrived.
+    """
+
+    filter: Document
+    update: Document
+    landed: Document
+
+
+def revised(
+    now: datetime,
+    *,
+    set_: Mapping[str, Any] | None = None,
+    unset: tuple[str, ...] = (),
+    push: Mapping[str, Any] | None = None,
+    inc: Mapping[str, int] | None = None,
+    pull: Mapping[str, Any] | None = None,
+) -> Document:
+    """An update that a waiting client should notice: it raises the revision."""
+    update: Document = {"$set": {"updated_at": now, **(set_ or {})}, "$inc": {"revision": 1, **(inc or {})}}
+    if unset:
+        update["$unset"] = dict.fromkeys(unset, "")
+    if push:
+        update["$push"] = dict(push)
+    if pull:
+        update["$pull"] = dict(pull)
+    return update
+
+
+def to_status(
+    status: Status,
+    now: datetime,
+    *,
+    set_: Mapping[str, Any] | None = None,
+    unset: tuple[str, ...] = (),
+    push: Mapping[str, Any] | None = None,
+    inc: Mapping[str, int] | None = None,
+) -> Document:
+    """`revised`, with the new status and its line in the timeline."""
+    line = {"$each": [{"status": str(status), "at": now}], "$slice": -TIMELINE}
+    return revised(
+        now,
+        set_={"status": str(status), **(set_ or {})},
+        unset=unset,
+        inc=inc,
+        push={"timeline": line, **(push or {})},
+    )
+
+
+def sources(target: Status, *only: Status) -> Document:
+    """A filter on the statuses from which `target` may be reached, narrowed to `only` where given."""
+    allowed = [s for s in ALLOWED if s is not None and target in ALLOWED[s] and (not only or s in only)]
+    if only and len(allowed) != len(only):
+        raise ValueError(f"the table of transitions does not lead from {only} to {target}")
+    return {"$in": [str(s) for s in allowed]}
+
+
+def held(file_id: ObjectId, token: str, target: Status, *only: Status) -> Document:
+    """The filter of a holder's write: the record, the statuses that lead to `target`, and the token."""
+    return {"_id": file_id, "status": sources(target, *only), "lease.token": token}

@@ -1,0 +1,232 @@
+"""Step 2's changes, made by the worker that holds the record: claim, fence, answer, end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from app.db.transitions.change import ABSENT, Change, Document, held, revised, to_status
+from app.domain.errors import Failure
+from app.domain.result import Analysis, Answer
+from app.domain.status import IN_WORK, Status
+
+MAX_PAID_CALLS_PER_BATCH = 3
+SAME_DOCUMENT = "same document"
+LEAVE_WORK = ("lease", "active_key", "waiting_for", "same_as")
+ENDED = ("next_try_at", "rung_at", "rung_epoch")
+WORKING = {"$in": sorted(str(s) for s in IN_WORK)}
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One worker's hold on one record."""
+
+    token: str
+    worker: str
+    pid: int
+    host: str
+
+    def lease(self, until: datetime) -> Document:
+        return {
+            "token": self.token,
+            "until": until,
+            "worker": self.worker,
+            "pid": self.pid,
+            "host": self.host,
+        }
+
+
+def claim(
+    file_id: ObjectId, hold: Hold, now: datetime, until: datetime, max_attempts: int, analysis_key: str
+) -> Change:
+    """queued → processing. A record whose answers are all saved may always be claimed: nothing will be paid.
+
+    Raises DuplicateKeyError when run while another record with this `analysis_key` is in work.
+    """
+    may_try = [{"attempts_made": {"$lt": max_attempts}}, {"unanswered": []}]
+    return Change(
+        {"_id": file_id, "status": str(Status.QUEUED), "next_try_at": {"$lte": now}, "$or": may_try},
+        to_status(
+            Status.PROCESSING,
+            now,
+            set_={
+                "lease": hold.lease(until),
+                "active_key": analysis_key,
+                "analysis_key": analysis_key,
+                "claimed_at": now,
+            },
+            unset=("waiting_for",),
+            inc={"attempts_made": 1},
+        ),
+        {"_id": file_id, "lease.token": hold.token},
+    )
+
+
+def heartbeat(file_id: ObjectId, token: str, until: datetime) -> Change:
+    """The holder lives: its lease goes on."""
+    mine = {"_id": file_id, "status": WORKING, "lease.token": token}
+    return Change(mine, {"$set": {"lease.until": until}}, mine)
+
+
+def progress(
+    file_id: ObjectId, token: str, now: datetime, stage: str, done: int, total: int | None
+) -> Change:
+    """How far it is; a waiting client sees it."""
+    mine = {"_id": file_id, "status": WORKING, "lease.token": token}
+    facts = {"progress": {"stage": stage, "pages_done": done, "pages_total": total}}
+    return Change(mine, revised(now, set_=facts), mine)
+
+
+def converted(
+    file_id: ObjectId,
+    token: str,
+    now: datetime,
+    pages: int,
+    pages_per_call: int,
+    answers_seen: int,
+    missing: list[int],
+) -> Change:
+    """processing → conversion complete, with the plan: which batches are still unanswered.
+
+    `answers_seen` guards against an answer of an earlier holder that arrives meanwhile: zero
+    matched with the token still ours means "read the answers again".
+    """
+    return Change(
+        held(file_id, token, Status.CONVERTED, Status.PROCESSING) | {"answered": answers_seen},
+        to_status(
+            Status.CONVERTED,
+            now,
+            set_={
+                "pages": pages,
+                "pages_per_call": pages_per_call,
+                "unanswered": missing,
+                "progress": {"stage": "analysing", "pages_done": 0, "pages_total": pages},
+            },
+        ),
+        {"_id": file_id, "status": str(Status.CONVERTED), "lease.token": token},
+    )
+
+
+def fence(file_id: ObjectId, token: str, now: datetime, call_id: str, batch: int, model: str) -> Change:
+    """The intent to pay for `batch`, before the call. At most three for a batch, none for an answered one."""
+    intent = {"id": call_id, "batch": batch, "model": model, "token": token, "at": now}
+    return Change(
+        {
+            "_id": file_id,
+            "status": str(Status.CONVERTED),
+            "lease.token": token,
+            "calls.id": {"$ne": call_id},
+            f"answers.{batch}": ABSENT,
+            f"paid_calls.{batch}": {"$not": {"$gte": MAX_PAID_CALLS_PER_BATCH}},
+        },
+        revised(now, push={"calls": intent}, inc={f"paid_calls.{batch}": 1}),
+        {"_id": file_id, "calls.id": call_id},
+    )
+
+
+def call_failed(file_id: ObjectId, call_id: str, batch: int, now: datetime, code: str, paid: bool) -> Change:
+    """The call's end without an answer. One that certainly cost nothing does not count against the batch."""
+    update = revised(now, set_={"calls.$.ended_at": now, "calls.$.error": code})
+    if not paid:
+        update["$inc"][f"paid_calls.{batch}"] = -1
+    open_call = {"id": call_id, "ended_at": ABSENT}
+    return Change(
+        {"_id": file_id, "calls": {"$elemMatch": open_call}},
+        update,
+        {"_id": file_id, "calls": {"$elemMatch": {"id": call_id, "error": code}}},
+    )
+
+
+def answer(
+    file_id: ObjectId, batch: int, pages_per_call: int, call_id: str, now: datetime, text: Answer
+) -> Change:
+    """What was paid for, kept whoever holds the record now; never onto a tombstone or another plan."""
+    stored = text.as_record() | {"call_id": call_id, "at": now}
+    return Change(
+        {"_id": file_id, "deleted_at": ABSENT, "pages_per_call": pages_per_call, f"answers.{batch}": ABSENT},
+        revised(now, set_={f"answers.{batch}": stored}, inc={"answered": 1}, pull={"unanswered": batch}),
+        {"_id": file_id, f"answers.{batch}.call_id": call_id},
+    )
+
+
+def finish(
+    file_id: ObjectId,
+    token: str,
+    now: datetime,
+    analysis: Analysis,
+    attempt: Document,
+    extra: Document | None = None,
+) -> Change:
+    """conversion complete → api call done."""
+    facts = {
+        "result": analysis.result,
+        "data": analysis.data,
+        "usage": analysis.usage_record() | (extra or {}),
+        "ended_at": now,
+        "ended_by": token,
+        "error": None,
+    }
+    return Change(
+        held(file_id, token, Status.DONE, Status.CONVERTED),
+        to_status(Status.DONE, now, set_=facts, unset=(*LEAVE_WORK, *ENDED), push={"attempts": attempt}),
+        {"_id": file_id, "status": str(Status.DONE), "ended_by": token},
+    )
+
+
+def fail(file_id: ObjectId, token: str, now: datetime, failure: Failure, attempt: Document) -> Change:
+    """in work → failed, with its reason; the file stays for a person's retry."""
+    facts = {"error": failure.as_record(), "ended_at": now, "ended_by": token}
+    return Change(
+        held(file_id, token, Status.FAILED, *sorted(IN_WORK)),
+        to_status(Status.FAILED, now, set_=facts, unset=(*LEAVE_WORK, *ENDED), push={"attempts": attempt}),
+        {"_id": file_id, "status": str(Status.FAILED), "ended_by": token},
+    )
+
+
+def requeue(
+    file_id: ObjectId,
+    token: str,
+    now: datetime,
+    next_try_at: datetime,
+    *,
+    waiting_for: str | None,
+    spends_attempt: bool,
+    attempt: Document | None,
+) -> Change:
+    """in work → queued: to be tried again, or handed back by a process that stops."""
+    facts: dict[str, Any] = {"next_try_at": next_try_at, "queued_at": now, "left_by": token}
+    if waiting_for is not None:
+        facts["waiting_for"] = waiting_for
+    unset = tuple(name for name in (*LEAVE_WORK, "rung_at", "rung_epoch") if name not in facts)
+    update = to_status(Status.QUEUED, now, set_=facts, unset=unset)
+    if not spends_attempt:
+        update["$inc"]["attempts_made"] = -1
+    if attempt is not None:
+        update["$push"]["attempts"] = {"$each": [attempt], "$slice": -50}
+    return Change(
+        held(file_id, token, Status.QUEUED, *sorted(IN_WORK)),
+        update,
+        {"_id": file_id, "left_by": token},
+    )
+
+
+def wait_for_same(file_id: ObjectId, now: datetime, next_try_at: datetime, analysis_key: str) -> Change:
+    """Stays queued: a document with the same content is in work, its answer will do for both."""
+    mine = {"_id": file_id, "status": str(Status.QUEUED)}
+    facts = {"waiting_for": SAME_DOCUMENT, "same_as": analysis_key, "next_try_at": next_try_at}
+    return Change(mine, revised(now, set_=facts), mine | {"next_try_at": next_try_at})
+
+
+def look_again(file_id: ObjectId, analysis_key: str, now: datetime) -> Change:
+    """The document that this one waited for has ended: it may be claimed now."""
+    waiting = {
+        "_id": file_id,
+        "status": str(Status.QUEUED),
+        "waiting_for": SAME_DOCUMENT,
+        "same_as": analysis_key,
+    }
+    update = revised(
+        now, set_={"next_try_at": now}, unset=("waiting_for", "same_as", "rung_at", "rung_epoch")
+    )
+    return Change(waiting, update, {"_id": file_id, "next_try_at": now})
