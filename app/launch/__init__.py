@@ -1,0 +1,1 @@
+"""What `./run.sh` does: set up, start every process of the service on one machine, stop them again."""
