@@ -14,7 +14,7 @@ CUT: Final = "*The text goes on; it is cut here because it is too long for one r
 BULLETS: Final = ("•", "▪", "●", "◦", "‣", "∙", "·", "–", "*", "-")
 CONTROLS: Final = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
 INVISIBLE: Final = dict.fromkeys(
-    (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+    (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF, 0xFFFE, 0xFFFF)
 )
 OPENS_A_BLOCK: Final = ("#", ">", "~", "|", "=", "-", "*", "!", "+ ")
 
@@ -25,7 +25,9 @@ def arrange(pages: list[str], unread: list[int], *, introduce: bool, limit: int)
     lines, cut = _lines(text[:limit]), len(text) > limit
     parts = [INTRODUCTION] if introduce else []
     parts += _contact_part(contacts_in(lines))
-    parts += [_section_part(section) for section in sections_in(lines)] or [NO_TEXT]
+    sections = sections_in(lines)
+    untitled = "Text" if len(sections) == 1 else "Opening"
+    parts += [_section_part(section, untitled) for section in sections] or [NO_TEXT]
     if cut:
         parts.append(CUT)
     if unread:
@@ -66,8 +68,8 @@ def _contact_part(contacts: Contacts) -> list[str]:
     return ["## Contact\n\n" + "\n".join(rows)] if rows else []
 
 
-def _section_part(section: Section) -> str:
-    return f"## {section.title or 'Text'}\n\n" + "\n".join(_markdown(section.lines)).strip()
+def _section_part(section: Section, untitled: str) -> str:
+    return f"## {section.title or untitled}\n\n" + "\n".join(_markdown(section.lines)).strip()
 
 
 def _markdown(lines: Iterable[str]) -> Iterable[str]:

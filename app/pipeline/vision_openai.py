@@ -55,15 +55,13 @@ class OpenAIReader:
                 PATHS[self._options.api],
                 cast_to=httpx2.Response,
                 content=body,
-                options={"headers": JSON_HEADERS},
+                options={"headers": JSON_HEADERS, "security": {"bearer_auth": True}},
             )
         except openai.OpenAIError as error:
             raise as_failure(error) from error
-        except UnicodeEncodeError:  # a key with a character that no header may hold
-            raise PermanentFailure(KEY_REFUSED, code="model_key_refused") from None
         try:
             return json.loads(response.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TransientFailure(
                 "The model server's answer was not JSON. Check that OPENAI_BASE_URL is the API's address.",
                 code="model_bad_answer",
@@ -89,15 +87,25 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _client(options: ReaderOptions, transport: httpx2.BaseTransport | None) -> openai.OpenAI:
+    key = options.api_key or "unused"  # the SDK refuses an empty one; servers without keys ignore it
+    if not (key.isascii() and key.isprintable()):  # no header can hold it
+        raise PermanentFailure(KEY_REFUSED, code="model_key_refused")
+    base_url = options.base_url or DEFAULT_BASE_URL
     timeout = openai.Timeout(options.timeout_s, connect=min(CONNECT_TIMEOUT_S, options.timeout_s))
     try:
         return openai.OpenAI(
-            api_key=options.api_key
-            or "unused",  # the SDK refuses an empty one; servers without keys ignore it
-            base_url=options.base_url or DEFAULT_BASE_URL,
+            api_key=key,
+            base_url=base_url,
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultHttpxClient(verify=tls_context(), timeout=timeout, transport=transport),
+            http_client=openai.DefaultHttpxClient(
+                verify=tls_context(), timeout=timeout, transport=transport, trust_env=not _is_local(base_url)
+            ),
         )
-    except httpx2.InvalidURL:
+    except (httpx2.InvalidURL, ValueError):
         raise PermanentFailure(URL_INVALID, code="model_url_invalid") from None
+
+
+def _is_local(base_url: str) -> bool:
+    """A server on this machine is never asked through the proxy that the environment may name."""
+    return httpx2.URL(base_url).host in ("localhost", "127.0.0.1", "::1")

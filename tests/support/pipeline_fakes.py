@@ -100,7 +100,7 @@ class FakePorts:
 class FakeReader:
     """Answers `answer <batch>`; `act(batch)` runs first and may wait or raise. See `read_batches`."""
 
-    def __init__(self, act: Callable[[int], None] | None = None, *, paid: bool = True) -> None:
+    def __init__(self, act: Callable[[int], object] | None = None, *, paid: bool = True) -> None:
         self.model = "fake-model" if paid else "local-reader"
         self.paid = paid
         self.read_batches: list[int] = []

@@ -64,7 +64,7 @@ def test_document_whose_answers_are_all_saved_is_only_assembled() -> None:
 
 def test_batches_are_read_at_the_same_time_up_to_the_limit() -> None:
     together = threading.Barrier(3)
-    reader = FakeReader(lambda _batch: together.wait(LONG_S) and None)
+    reader = FakeReader(lambda _batch: together.wait(LONG_S))
     process(context(pages_done=12, max_parallel_calls=3), stored(12), never_rendering, reader)
     assert reader.most_at_once == 3
     assert sorted(reader.read_batches) == list(range(6))
@@ -106,7 +106,7 @@ def test_after_a_failure_no_further_batch_is_started() -> None:
 
 
 def test_unexpected_error_ends_the_call_as_internal() -> None:
-    reader = FakeReader(lambda _batch: 1 / 0 and None)
+    reader = FakeReader(lambda _batch: 1 / 0)
     ports = stored(2)
     with pytest.raises(ZeroDivisionError):
         process(context(pages_done=2), ports, never_rendering, reader)
