@@ -22,6 +22,7 @@ FILE_INDEXES: Final = (
     IndexModel([("analysis_key", ASCENDING), ("status", ASCENDING)], name="same_analysis"),
     IndexModel([("same_as", ASCENDING)], name="waiting_for_same", sparse=True),
     IndexModel([("deleted_at", ASCENDING)], name="tombstones"),
+    IndexModel([("idempotency_until", ASCENDING)], name="idempotency_over", sparse=True),
     IndexModel(
         [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
         name="idempotency",

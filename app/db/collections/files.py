@@ -1,6 +1,5 @@
 """The `files` collection as the API meets it: async, every query for a caller filtered by owner."""
 
-import time
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from app.db.apply import apply_async
 from app.db.client import Record
-from app.db.clock import ServerClock
+from app.db.clock import ServerClock, server_now_async
 from app.db.db import FILES, META
 from app.db.transitions import intake, mend, person
 from app.db.transitions.change import ABSENT
@@ -31,11 +30,7 @@ class Files:
 
     async def now(self) -> datetime:
         """The database server's time; asks it when the last answer has grown old."""
-        if self.clock.stale():
-            asked = time.monotonic()
-            hello = await self._database.command("hello")
-            self.clock.set(hello["localTime"], asked)
-        return self.clock.now()
+        return await server_now_async(self._database, self.clock)
 
     async def ping(self) -> None:
         await self._database.command("ping")
@@ -43,7 +38,8 @@ class Files:
     async def storage_id(self, proposed: str) -> str:
         """The id of the storage that this database belongs to; `proposed` is taken when there is none yet."""
         try:
-            await self._database[META].insert_one({"_id": "storage", "storage_id": proposed})
+            adopted = {"_id": "storage", "storage_id": proposed, "adopted_at": await self.now()}
+            await self._database[META].insert_one(adopted)
         except DuplicateKeyError:
             stored = await self._database[META].find_one({"_id": "storage"})
             return str(stored["storage_id"]) if stored else proposed

@@ -1,6 +1,5 @@
 """The `files` collection as a worker meets it: synchronous, for the work-horse and its threads."""
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from app.db.apply import apply
 from app.db.client import Record
-from app.db.clock import ServerClock
+from app.db.clock import ServerClock, server_now
 from app.db.db import FILES, META
 from app.db.transitions import mend, work
 from app.db.transitions.change import ABSENT
@@ -32,10 +31,7 @@ class WorkFiles:
 
     def now(self) -> datetime:
         """The database server's time; asks it when the last answer has grown old."""
-        if self.clock.stale():
-            asked = time.monotonic()
-            self.clock.set(self._database.command("hello")["localTime"], asked)
-        return self.clock.now()
+        return server_now(self._database, self.clock)
 
     def storage_id(self) -> str | None:
         stored = self._database[META].find_one({"_id": "storage"})

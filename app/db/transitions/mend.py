@@ -73,6 +73,12 @@ def ring(record: Document, now: datetime, epoch: str) -> Change:
     )
 
 
+def not_rung(file_id: ObjectId, rung_at: datetime) -> Change:
+    """The bell that `ring` was a promise of was not heard: it may be rung again at once."""
+    mine: Document = {"_id": file_id, "status": str(Status.QUEUED), "rung_at": rung_at}
+    return Change(mine, {"$unset": {"rung_at": "", "rung_epoch": ""}}, {"_id": file_id, "rung_at": ABSENT})
+
+
 def rung_at_intake(file_id: ObjectId, now: datetime, epoch: str) -> Change:
     """The bell of a new upload was rung: the reconciler need not ring again at once."""
     return Change(

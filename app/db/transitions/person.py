@@ -1,4 +1,4 @@
-"""What a person asks for: cancel, retry, delete. Every filter holds the owner."""
+"""What a person asks for: cancel, retry, delete (and the deletion that time asks for)."""
 
 from datetime import datetime
 
@@ -55,4 +55,14 @@ def deletable(file_id: ObjectId, owner: str) -> Document:
         "owner": owner,
         "deleted_at": ABSENT,
         "status": {"$ne": str(Status.SAVING)},
+    }
+
+
+def retired(record: Document) -> Document:
+    """The filter under which a record past its retention becomes a tombstone: still the end that was seen."""
+    return {
+        "_id": record["_id"],
+        "deleted_at": ABSENT,
+        "status": record["status"],
+        "ended_at": record["ended_at"],
     }

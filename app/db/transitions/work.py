@@ -1,7 +1,7 @@
 """Step 2's changes, made by the worker that holds the record: claim, fence, answer, end."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -12,6 +12,8 @@ from app.domain.result import Analysis, Answer
 from app.domain.status import IN_WORK, Status
 
 MAX_PAID_CALLS_PER_BATCH = 3
+CLOCK_SLACK = timedelta(seconds=1)
+"""Two processes' ideas of the server's time differ by a round trip: a bell may come before its time."""
 SAME_DOCUMENT = "same document"
 LEAVE_WORK = ("lease", "active_key", "waiting_for", "same_as")
 ENDED = ("next_try_at", "rung_at", "rung_epoch")
@@ -46,7 +48,12 @@ def claim(
     """
     may_try = [{"attempts_made": {"$lt": max_attempts}}, {"unanswered": []}]
     return Change(
-        {"_id": file_id, "status": str(Status.QUEUED), "next_try_at": {"$lte": now}, "$or": may_try},
+        {
+            "_id": file_id,
+            "status": str(Status.QUEUED),
+            "next_try_at": {"$lte": now + CLOCK_SLACK},
+            "$or": may_try,
+        },
         to_status(
             Status.PROCESSING,
             now,
@@ -215,7 +222,8 @@ def wait_for_same(file_id: ObjectId, now: datetime, next_try_at: datetime, analy
     """Stays queued: a document with the same content is in work, its answer will do for both."""
     mine = {"_id": file_id, "status": str(Status.QUEUED)}
     facts = {"waiting_for": SAME_DOCUMENT, "same_as": analysis_key, "next_try_at": next_try_at}
-    return Change(mine, revised(now, set_=facts), mine | {"next_try_at": next_try_at})
+    update = revised(now, set_=facts, unset=("rung_at", "rung_epoch"))
+    return Change(mine, update, mine | {"next_try_at": next_try_at})
 
 
 def look_again(file_id: ObjectId, analysis_key: str, now: datetime) -> Change:

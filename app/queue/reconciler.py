@@ -1,0 +1,113 @@
+"""Mends what time and faults undo: a task of every API process and of the maintenance process.
+
+Leaderless: many run at once, each step is a compare-and-set on what it saw, so that one of them acts.
+All times are the database server's. What each step does is in `reconcile_records` and `reconcile_bytes`.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from app.config import SharedSettings
+from app.db.apply import interrupted
+from app.db.client import Record
+from app.db.collections.mending import Mending
+from app.queue.reconcile_bytes import Bytes, ByteSteps
+from app.queue.reconcile_records import Bell, RecordSteps
+from app.queue.tally import Tally
+
+MINUTE_S: Final = 60.0
+HOUR_S: Final = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Step:
+    """One kind of mending, run at every tick or, where `every_s` says so, less often."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    every_s: float = 0.0
+    not_before: float = 0.0
+    trusts_leases: bool = False
+
+
+class Reconciler:
+    """`run` until told to stop; `actions` counts what was mended since the start, by kind."""
+
+    def __init__(
+        self, database: AsyncDatabase[Record], storage: Bytes, doorbell: Bell, settings: SharedSettings
+    ) -> None:
+        self._every_s = settings.reconcile_every_s
+        self._grace_s = settings.lease_s / 2
+        self._tally = Tally()
+        self._away = False
+        self._blind_until = 0.0
+        files = Mending(database)
+        records = RecordSteps(files, doorbell, settings, self._tally)
+        data = ByteSteps(files, storage, settings, self._tally)
+        self._steps = [
+            _Step("expired leases", records.expired_leases, trusts_leases=True),
+            _Step("dead uploads", data.dead_uploads, trusts_leases=True),
+            _Step("lost bells", records.lost_bells),
+            _Step("no attempts left", records.exhausted, every_s=10),
+            _Step("too old", records.too_old, every_s=10),
+            _Step("retention", data.retention, every_s=MINUTE_S),
+            _Step("tombstones", data.tombstones),
+            _Step("old tombstones", data.old_tombstones, every_s=MINUTE_S),
+            _Step("idempotency keys", data.idempotency_keys, every_s=MINUTE_S),
+            _Step("bytes without a record", data.orphans, every_s=HOUR_S),
+        ]
+
+    @property
+    def actions(self) -> Counter[str]:
+        return self._tally.total
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tick until `stop`; nothing but that ends it."""
+        while not stop.is_set():
+            await self.tick()
+            try:
+                await asyncio.wait_for(stop.wait(), self._every_s)
+            except TimeoutError:
+                continue
+
+    async def tick(self) -> Counter[str]:
+        """Run the steps that are due; how much each kind of action was taken.
+
+        A step that fails is logged and keeps no other from running, except that all wait for MongoDB.
+        """
+        before = self._tally.total.copy()
+        for step in self._steps:
+            if self._skipped(step):
+                continue
+            try:
+                await step.run()
+            except Exception as error:
+                if isinstance(error, PyMongoError) and interrupted(error):
+                    self._database_away(step)
+                    break
+                log.exception("reconcile_step_failed", step=step.name)
+            step.not_before = time.monotonic() + step.every_s
+        else:
+            self._away = False
+        return self._tally.total - before
+
+    def _skipped(self, step: _Step) -> bool:
+        now = time.monotonic()
+        return now < step.not_before or (step.trusts_leases and now < self._blind_until)
+
+    def _database_away(self, step: _Step) -> None:
+        """Leases could not be renewed meanwhile: nobody's is judged until holders had time to do it."""
+        self._blind_until = time.monotonic() + self._grace_s
+        if not self._away:
+            self._away = True
+            log.warning("reconcile_database_away", step=step.name)
