@@ -7,9 +7,11 @@ standard library alone (`python -I -S`), so that a check costs a few hundredths 
 import sys
 from http.client import HTTPConnection, HTTPException
 
+PORT = 8001
 
-def main(path: str = "/health/live", port: int = 8001) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=4)
+
+def main(path: str) -> int:
+    connection = HTTPConnection("127.0.0.1", PORT, timeout=4)
     try:
         connection.request("GET", path)
         return 0 if connection.getresponse().status == 200 else 1
@@ -20,4 +22,4 @@ def main(path: str = "/health/live", port: int = 8001) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "/health/live"))

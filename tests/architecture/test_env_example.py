@@ -1,15 +1,13 @@
 """`.env.example` is where an operator looks first: it must name every setting, with its real default."""
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from app.config import ApiSettings, MaintenanceSettings, SharedSettings, WorkerSettings, load
+from tests.support.containers import SETTING, example, example_lines
 
-ROOT = Path(__file__).resolve().parents[2]
 KINDS: tuple[type[SharedSettings], ...] = (ApiSettings, WorkerSettings, MaintenanceSettings)
 # Variables of the compose files, of RQ's start and of the S3 library; app/config.py does not read them.
 NOT_OURS = {
@@ -30,16 +28,6 @@ NOT_OURS = {
     "AWS_ENDPOINT_URL",
 }
 PLACEHOLDERS = {"OPENAI_API_KEY": "sk-your-key-here"}
-LINE = re.compile(r'^(#?)([A-Z][A-Z0-9_]*)="?(.*?)"?$')
-
-
-def example() -> dict[str, tuple[bool, str]]:
-    """Variable → (is it commented, its value)."""
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    found = [match.groups() for match in map(LINE.match, lines) if match]
-    names = [name for _, name, _ in found]
-    assert len(names) == len(set(names)), "a variable is named twice"
-    return {name: (mark == "#", value) for mark, name, value in found}
 
 
 def settings() -> dict[str, Any]:
@@ -87,10 +75,10 @@ def test_the_shown_values_are_accepted_when_uncommented() -> None:
 
 def test_each_variable_has_a_sentence_above_it() -> None:
     paragraph_explained = False
-    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
+    for line in example_lines():
         if not line.strip():
             paragraph_explained = False
-        elif LINE.match(line):
+        elif SETTING.match(line):
             assert paragraph_explained, f"no comment above {line}"
         else:
             assert line.startswith("# "), line
