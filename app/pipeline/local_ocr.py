@@ -27,7 +27,7 @@ class Tesseract:
         self, language: str = "eng", program: str | None = None, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._language = language
-        self._program = program or shutil.which("tesseract")
+        self._program = shutil.which(program or "tesseract")
         self._timeout_s = timeout_s
 
     def require(self) -> None:

@@ -1,6 +1,6 @@
 """The choice of reader: a model behind an API, or the local reader. Each is imported only when chosen."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from app.pipeline.ports import Reader
 from app.pipeline.vision_options import ReaderOptions
@@ -21,7 +21,14 @@ COST_NOTHING: Final = frozenset(
 """Codes of failed calls that were certainly not paid for; any other call may have been billed."""
 
 
-def make_reader(options: ReaderOptions) -> Reader:
+class OpenReader(Reader, Protocol):
+    """A reader that holds connections until it is closed."""
+
+    def close(self) -> None:
+        """Give the connections back; the reader must not be used afterwards."""
+
+
+def make_reader(options: ReaderOptions) -> OpenReader:
     """A reader for one job: it holds its own connections, so never share it across a fork."""
     if options.kind == "openai":
         from app.pipeline.vision_openai import OpenAIReader
