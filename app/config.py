@@ -164,6 +164,11 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
         raise ConfigError(_explain(error)) from None
 
 
+def environment() -> dict[str, str]:
+    """All of this process's environment, for the launcher, which hands it on to what it starts."""
+    return dict(os.environ)
+
+
 def _value_of(variable: str, env: Mapping[str, str]) -> str | None:
     """`NAME`, else the content of `NAME_FILE`; an empty value counts as unset."""
     path = env.get(f"{variable}_FILE", "").strip()
