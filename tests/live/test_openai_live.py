@@ -1,4 +1,4 @@
-"""One small paid call to OpenAI itself, only where a real key is set: `OPENAI_API_KEY=… pytest tests/live`."""
+"""Small paid calls to OpenAI itself, only where a real key is set: `OPENAI_API_KEY=… pytest tests/live`."""
 
 import io
 import os

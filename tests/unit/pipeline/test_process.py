@@ -71,7 +71,10 @@ def test_batches_are_read_at_the_same_time_up_to_the_limit() -> None:
 
 
 def test_unpaid_reader_takes_one_batch_at_a_time_without_a_fence() -> None:
-    ports, reader = stored(6), FakeReader(paid=False)
+    second = threading.Event()
+    # Batch 0 gives a second one every chance to overtake it.
+    ports = stored(6)
+    reader = FakeReader(lambda batch: second.set() if batch else second.wait(0.2), paid=False)
     process(context(pages_done=6), ports, never_rendering, reader)
     assert reader.most_at_once == 1
     assert ports.named("fence") == []
