@@ -14,9 +14,19 @@ from app.db.db import FILES, META
 from app.db.transitions import intake, mend, person
 from app.db.transitions.change import ABSENT
 from app.domain.file import new_token
-from app.domain.status import Status
+from app.domain.status import IN_WORK, Status
 
-INTERNAL: Final = ("answers", "calls", "lease", "active_key", "analysis_key", "paid_calls", "unanswered")
+INTERNAL: Final = (
+    "answers",
+    "calls",
+    "lease",
+    "active_key",
+    "analysis_key",
+    "paid_calls",
+    "unanswered",
+    "undelivered",
+    "outbox",
+)
 PUBLIC_VIEW: Final = dict.fromkeys(INTERNAL, 0)
 
 
@@ -113,6 +123,14 @@ class Files:
         ahead = {"status": str(Status.QUEUED), "queued_at": {"$lt": queued_at}}
         return await self._files.count_documents(ahead, limit=10_000)
 
+    async def anyone_working(self) -> bool:
+        """Whether some worker holds a lease now."""
+        held = {
+            "status": {"$in": sorted(str(s) for s in IN_WORK)},
+            "lease.until": {"$gt": await self.now()},
+        }
+        return await self._files.count_documents(held, limit=1) == 1
+
     async def cancel(self, file_id: ObjectId, owner: str) -> bool:
         change = person.cancel(file_id, owner, new_token(), await self.now())
         return await apply_async(self._files, change)
@@ -129,13 +147,15 @@ class Files:
 
     async def bury(self, file_id: ObjectId, owner: str) -> Record | None:
         """any → deleted: the record becomes a tombstone; answers what it was, None if there is none."""
-        seen = await self._files.find_one(person.deletable(file_id, owner))
-        if seen is None:
-            return None
-        await self._files.replace_one(
-            person.deletable(file_id, owner), person.tombstone(seen, await self.now())
-        )
-        return seen
+        while True:
+            seen = await self._files.find_one(person.deletable(file_id, owner))
+            if seen is None:
+                return None
+            # As it was seen: an event that is stored meanwhile must not be replaced unseen.
+            same = person.deletable(file_id, owner) | {"revision": seen["revision"]}
+            stone = person.tombstone(seen, await self.now())
+            if (await self._files.replace_one(same, stone)).matched_count:
+                return seen
 
     async def is_tombstone(self, file_id: ObjectId, owner: str) -> bool:
         """Whether this owner deleted it before (so that a second DELETE is answered like the first)."""

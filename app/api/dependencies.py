@@ -1,0 +1,67 @@
+"""What the routes are given: the process's services, and who is asking."""
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from bson import ObjectId
+from fastapi import Depends, Path, Request
+
+from app.api.liveness import Liveness
+from app.api.opening import Opening
+from app.config import ApiSettings
+from app.db.collections.files import Files
+from app.domain.file import PUBLIC_OWNER
+from app.intake.submit import Bell, Intake
+from app.storage.base import Storage
+
+
+class Doorbell(Bell, Protocol):
+    """`app.queue.q.Doorbell`, as far as HTTP needs it."""
+
+    async def alive_workers_async(self) -> int | None: ...
+
+    async def ping_async(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made once a process, in the lifespan."""
+
+    settings: ApiSettings
+    files: Files
+    storage: Storage
+    doorbell: Doorbell
+    intake: Intake
+    liveness: Liveness
+    opening: Opening
+
+
+async def services(request: Request) -> Services:
+    made: Services = request.app.state.services
+    return made
+
+
+async def open_services(request: Request) -> Services:
+    """The services, once the database and the storage are known to belong together; else 503."""
+    made = await services(request)
+    made.opening.check()
+    return made
+
+
+async def current_owner() -> str:
+    """Whose documents this caller may see. One dependency of every route: keys change it here."""
+    return PUBLIC_OWNER
+
+
+async def file_id_of(
+    file_id: Annotated[
+        str, Path(description="The `file_id` that the upload answered", pattern="^[0-9a-f]{24}$")
+    ],
+) -> ObjectId:
+    return ObjectId(file_id)
+
+
+AnyTime = Annotated[Services, Depends(services)]
+Opened = Annotated[Services, Depends(open_services)]
+Owner = Annotated[str, Depends(current_owner)]
+FileId = Annotated[ObjectId, Depends(file_id_of)]

@@ -1,0 +1,116 @@
+"""One document: look at it, try it again, stop it, delete it."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from bson import ObjectId
+from fastapi import APIRouter
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from app.api.dependencies import FileId, Opened, Owner, Services
+from app.api.ids import DOCUMENT
+from app.api.schemas import FileView, problems
+from app.api.views import file_view, json_response
+from app.api.waiting import waiting_fields, why_waiting
+from app.db.client import Record
+from app.domain.errors import Conflict, NotFound
+from app.domain.status import TERMINAL, Status
+
+router = APIRouter(tags=["documents"])
+log = structlog.get_logger(__name__)
+
+VIEW: Final[dict[int | str, dict[str, Any]]] = {200: {"model": FileView}}
+STILL_SAVING: Final = "The document is still being received. Wait for the upload's answer, then try again."
+
+
+@router.get(DOCUMENT, summary="Status and result", responses=VIEW | problems(404, 503))
+async def read_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
+    record = await _found(services, file_id, owner)
+    return json_response(await _view(services, record))
+
+
+@router.post(
+    DOCUMENT + "/retry",
+    status_code=202,
+    summary="Try a failed or cancelled document again",
+    description="Attempts start again; what was answered and paid for stays.",
+    responses=problems(404, 503, s409="not_retryable") | {202: {"model": FileView}},
+)
+async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
+    while True:
+        record = await _found(services, file_id, owner)
+        if record["status"] not in (Status.FAILED, Status.CANCELLED):
+            raise Conflict(
+                f"Only a failed or cancelled document can be retried; this one is '{record['status']}'.",
+                code="not_retryable",
+            )
+        if await services.files.retry(file_id, owner):
+            break
+    response = json_response(
+        await _view(services, await _found(services, file_id, owner)), 202, {"retry-after": "1"}
+    )
+    response.background = BackgroundTask(services.intake.ring, str(file_id))
+    return response
+
+
+@router.post(
+    DOCUMENT + "/cancel",
+    summary="Stop working on a document",
+    description="No further call is paid for it.",
+    responses=VIEW | problems(404, 503, s409="already_ended, still_saving"),
+)
+async def cancel_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
+    while True:
+        record = await _found(services, file_id, owner)
+        _refuse_saving(record)
+        if record["status"] in TERMINAL:
+            raise Conflict(f"The document has already ended: '{record['status']}'.", code="already_ended")
+        if await services.files.cancel(file_id, owner):
+            break
+    return json_response(await _view(services, await _found(services, file_id, owner)))
+
+
+@router.delete(
+    DOCUMENT,
+    status_code=204,
+    summary="Delete a document and all that was made of it",
+    responses=problems(404, 503, s409="still_saving"),
+)
+async def delete_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
+    """The tombstone first: what is left of the bytes after a fault is swept by the reconciler."""
+    buried = await services.files.bury(file_id, owner)
+    if buried is None and not await services.files.is_tombstone(file_id, owner):
+        _refuse_saving(await _found(services, file_id, owner))
+        raise NotFound()
+    try:
+        await services.storage.delete_prefix(str(file_id))
+    except Exception as error:
+        log.warning("bytes_not_deleted_yet", file_id=str(file_id), error_type=type(error).__name__)
+    return Response(status_code=204)
+
+
+async def _found(services: Services, file_id: ObjectId, owner: str) -> Record:
+    record = await services.files.find(file_id, owner)
+    if record is None:
+        raise NotFound()
+    return record
+
+
+def _refuse_saving(record: Record) -> None:
+    if record["status"] == Status.SAVING:
+        raise Conflict(STILL_SAVING, code="still_saving")
+
+
+async def _view(services: Services, record: Record) -> dict[str, Any]:
+    """The record, and for a queued one what it waits for."""
+    now: datetime = await services.files.now()
+    waiting = why_waiting(record, now)
+    if waiting is None:
+        return file_view(record)
+    position = alive = None
+    if waiting.needs_worker:
+        position = await services.files.position(record["queued_at"]) + 1
+        alive = await services.liveness.anyone()
+    return file_view(record, waiting_fields(waiting, position, alive))

@@ -1,0 +1,115 @@
+"""The shapes of bodies, for the OpenAPI document; answers themselves are built in `views`."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.problems import MEDIA_TYPE
+from app.domain.status import Status
+
+EXAMPLE_ID: Final = "65f1c0ffee65f1c0ffee65f1"
+
+
+class Problem(BaseModel):
+    """RFC 9457, with our `code`, `retryable` and `request_id`."""
+
+    type: str = Field(examples=["urn:full-rag:problem:file_too_large"])
+    title: str
+    status: int
+    detail: str = Field(description="For people: names the field or the setting and the fix")
+    code: str = Field(description="For programs: one code, one advice", examples=["file_too_large"])
+    retryable: bool = Field(description="Whether the same request may succeed later")
+    request_id: str
+
+
+class UploadAnswer(BaseModel):
+    file_id: str = Field(examples=[EXAMPLE_ID], pattern="^[0-9a-f]{24}$")
+
+
+class Health(BaseModel):
+    status: str = Field(examples=["healthy"])
+
+
+class Failure(BaseModel):
+    code: str
+    message: str
+    retryable: bool
+
+
+class Progress(BaseModel):
+    stage: str = Field(description="receiving, waiting, converting, analysing, done, failed, cancelled, …")
+    pages_done: int | None
+    pages_total: int | None
+    waiting_for: str | None = Field(
+        description="worker | no worker is alive | provider | budget | same document | retry at <time>"
+    )
+    position: int | None = Field(description="Place in the queue; 1 is next")
+    next_try_at: datetime | None
+    no_worker_alive: bool | None = Field(description="null where it does not matter or cannot be told")
+
+
+class Moment(BaseModel):
+    status: Status
+    at: datetime
+
+
+class Attempt(BaseModel):
+    code: str | None
+    at: datetime | None
+    duration_s: float | None
+    model: str | None
+    retryable: bool | None
+
+
+class Options(BaseModel):
+    prompt: str | None
+
+
+class FileView(BaseModel):
+    """A document and how far it is."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str = Field(alias="_id", examples=[EXAMPLE_ID])
+    name: str
+    status: Status
+    result: str | None
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    revision: int
+    size: int | None
+    sha256: str | None
+    content_type: str | None
+    pages: int | None
+    error: Failure | None
+    usage: dict[str, Any] | None
+    data: dict[str, Any] | None
+    options: Options
+    progress: Progress
+    attempts: list[Attempt]
+    timeline: list[Moment]
+
+
+class Check(BaseModel):
+    ok: bool
+    fatal: bool
+    detail: str | None = None
+
+
+class Readiness(BaseModel):
+    status: str = Field(examples=["ready", "not ready"])
+    checks: dict[str, Check]
+
+
+def problems(*statuses: int, **described: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: its problems by status, `s413="file_too_large"` naming the codes."""
+    named = {int(name[1:]): text for name, text in described.items()} | dict.fromkeys(statuses, "")
+    return {
+        status: {
+            "description": text or "See `code`",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, text in sorted(named.items())
+    }

@@ -1,0 +1,134 @@
+"""`create_app`: the API process put together. Connections are opened in the lifespan, closed in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+from pymongo.asynchronous.database import AsyncDatabase
+
+from app.api import error_handlers, files, health, uploads
+from app.api.dependencies import Services
+from app.api.liveness import Liveness
+from app.api.opening import FIRST_S, Opening
+from app.api.request_context import RequestContext
+from app.api.schemas import Problem
+from app.config import ApiSettings
+from app.db.client import Record, async_client, async_database
+from app.db.collections.files import Files
+from app.db.db import ensure_indexes_async
+from app.intake.submit import Intake
+from app.intake.upload import Limits
+from app.queue.q import Doorbell
+from app.queue.reconciler import Reconciler
+from app.storage.base import Storage, StorageRefused
+from app.storage.open import claim_storage, open_storage
+
+TITLE: Final = "Full-RAG"
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: ApiSettings, on_refused: Callable[[str], None] | None = None) -> FastAPI:
+    """The application. `on_refused` is told when the storage turns out, after the start, not to be ours."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _start(app, settings, stack, on_refused or (lambda _: None))
+            yield
+
+    app = FastAPI(
+        title=TITLE,
+        description="Upload a document, poll its address, read its analysis.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.add_middleware(RequestContext)
+    error_handlers.register(app)
+    for router in (health.router, uploads.router, files.router):
+        app.include_router(router)
+    _describe_problems(app)
+    return app
+
+
+async def _start(
+    app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, on_refused: Callable[[str], None]
+) -> None:
+    """Open what the process needs; wait a little for MongoDB, then serve without it and go on trying."""
+    client = async_client(settings.mongo_url.get_secret_value())
+    stack.push_async_callback(client.close)
+    database = async_database(client, settings.mongo_db)
+    storage = open_storage(settings.storage_url)
+    doorbell = Doorbell(settings.valkey_url.get_secret_value())
+    stack.callback(doorbell.close)
+    app.state.services = made = _services(settings, database, storage, doorbell, on_refused)
+    opening = asyncio.create_task(made.opening.run())
+    stack.push_async_callback(_ended, opening)
+    await asyncio.wait({opening}, timeout=FIRST_S)
+    if made.opening.refusal:
+        raise StorageRefused(made.opening.refusal)
+    stop = asyncio.Event()
+    reconciler = Reconciler(database, storage, doorbell, settings)
+    reconciling = asyncio.create_task(_reconcile(made.opening, reconciler, stop))
+    stack.push_async_callback(_ended, reconciling, stop)
+
+
+def _services(
+    settings: ApiSettings,
+    database: AsyncDatabase[Record],
+    storage: Storage,
+    doorbell: Doorbell,
+    on_refused: Callable[[str], None],
+) -> Services:
+    the_files = Files(database)
+    limits = Limits(settings.max_upload_mb, settings.upload_idle_s, settings.max_upload_s)
+
+    async def open_up() -> None:
+        await the_files.ping()
+        await claim_storage(storage, the_files.storage_id)
+        await ensure_indexes_async(database)
+
+    return Services(
+        settings=settings,
+        files=the_files,
+        storage=storage,
+        doorbell=doorbell,
+        intake=Intake(the_files, storage, doorbell, settings.lease_s, limits),
+        liveness=Liveness(doorbell.alive_workers_async, the_files.anyone_working),
+        opening=Opening(open_up, on_refused),
+    )
+
+
+async def _reconcile(opening: Opening, reconciler: Reconciler, stop: asyncio.Event) -> None:
+    """Only with the storage that belongs to the database; what fails is logged and begun again."""
+    await opening.wait()
+    while not stop.is_set():
+        try:
+            await reconciler.run(stop)
+        except Exception:
+            log.exception("reconciler_failed")
+            await asyncio.sleep(1)
+
+
+async def _ended(task: asyncio.Task[None], stop: asyncio.Event | None = None) -> None:
+    """Ask a background task to stop, give it a moment, then cancel it."""
+    if stop is not None:
+        stop.set()
+        await asyncio.wait({task}, timeout=2)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put `Problem`, to which every route's errors refer, into the OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
