@@ -66,6 +66,7 @@ HEAD: Final = ParagraphStyle(
     textColor=ACCENT,
     spaceBefore=13,
 )
+HEAD.spaceBefore = 13
 JOB: Final = ParagraphStyle("job", parent=BODY, fontName="Helvetica-Bold", fontSize=11)
 WHEN: Final = ParagraphStyle("when", parent=BODY, textColor=SOFT, alignment=TA_RIGHT)
 PLACE: Final = ParagraphStyle("place", parent=BODY, textColor=SOFT, spaceAfter=2)

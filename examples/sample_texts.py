@@ -16,7 +16,7 @@ JOBS: Final = [
         "Mar 2021 - Present",
         "Larkfield Systems, Portland, Oregon",
         [
-            "Designed the intake pipeline for scanned contracts: 4 million documents a month, 99.95 % available.",
+            "Designed the intake pipeline for scanned contracts: 4 million a month, 99.95 % available.",
             "Cut the median time from upload to answer from 41 s to 6 s by streaming pages instead of files.",
             "Introduced leases and idempotent workers; duplicate charges fell from 0.8 % to zero.",
             "Leads a team of six engineers; two of them were promoted to senior in 2023.",
