@@ -10,6 +10,9 @@ from app.db.client import Record
 
 FILES: Final = "files"
 META: Final = "meta"
+DELIVERIES: Final = "deliveries"
+ENDPOINTS: Final = "endpoints"
+BATCHES: Final = "batches"
 
 A_STRING: Final = {"$type": "string"}
 
@@ -22,6 +25,8 @@ FILE_INDEXES: Final = (
     IndexModel([("analysis_key", ASCENDING), ("status", ASCENDING)], name="same_analysis"),
     IndexModel([("same_as", ASCENDING)], name="waiting_for_same", sparse=True),
     IndexModel([("deleted_at", ASCENDING)], name="tombstones"),
+    IndexModel([("undelivered", ASCENDING)], name="outbox", sparse=True),
+    IndexModel([("batch_id", ASCENDING)], name="of_batch", sparse=True),
     IndexModel([("idempotency_until", ASCENDING)], name="idempotency_over", sparse=True),
     IndexModel(
         [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
@@ -36,11 +41,24 @@ FILE_INDEXES: Final = (
         partialFilterExpression={"active_key": A_STRING},
     ),
 )
+DELIVERY_INDEXES: Final = (
+    IndexModel([("state", ASCENDING), ("next_at", ASCENDING), ("lane", ASCENDING)], name="due"),
+    IndexModel([("file_id", ASCENDING), ("created_at", ASCENDING)], name="of_file"),
+    IndexModel([("remove_at", ASCENDING)], name="log_is_over", expireAfterSeconds=0),
+)
+INDEXES: Final = {
+    FILES: FILE_INDEXES,
+    DELIVERIES: DELIVERY_INDEXES,
+    ENDPOINTS: (IndexModel([("owner", ASCENDING), ("created_at", ASCENDING)], name="of_owner"),),
+    BATCHES: (IndexModel([("check", ASCENDING)], name="to_check", sparse=True),),
+}
 
 
 async def ensure_indexes_async(database: AsyncDatabase[Record]) -> None:
-    await database[FILES].create_indexes(list(FILE_INDEXES))
+    for name, indexes in INDEXES.items():
+        await database[name].create_indexes(list(indexes))
 
 
 def ensure_indexes(database: Database[Record]) -> None:
-    database[FILES].create_indexes(list(FILE_INDEXES))
+    for name, indexes in INDEXES.items():
+        database[name].create_indexes(list(indexes))

@@ -22,6 +22,7 @@ NEEDED: Final = dict.fromkeys(
         "status", "lease", "attempts_made", "unanswered", "claimed_at", "next_try_at", "rung_at",
         "rung_epoch", "queued_at", "accepted_at", "ended_at", "waiting_for", "revision", "error",
         "deleted_at", "blob", "owner", "sha256", "idempotency_key", "idempotency_until",
+        "undelivered", "outbox", "webhook_url", "batch_id",
     ),
     1,
 )  # fmt: skip
@@ -111,8 +112,12 @@ class Mending:
         await self._files.update_one({"_id": file_id, "deleted_at": BURIED}, {"$set": {mark: now}})
 
     async def forget_tombstones(self, now: datetime, age: timedelta) -> int:
-        """Remove tombstones that were swept twice and that nobody asks for any more."""
-        old = {"deleted_at": {"$lte": now - age}, "swept_again_at": {"$exists": True}}
+        """Remove tombstones that were swept twice and that nobody asks for any more, their events told."""
+        old = {
+            "deleted_at": {"$lte": now - age},
+            "swept_again_at": {"$exists": True},
+            "undelivered": ABSENT,
+        }
         return (await self._files.delete_many(old)).deleted_count
 
     async def free_idempotency_keys(self, now: datetime) -> int:

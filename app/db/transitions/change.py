@@ -7,6 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from app.domain.event import EVENT_OF, new_event_id
 from app.domain.status import ALLOWED, Status
 
 ABSENT = {"$exists": False}
@@ -57,15 +58,19 @@ def to_status(
     push: Mapping[str, Any] | None = None,
     inc: Mapping[str, int] | None = None,
 ) -> Document:
-    """`revised`, with the new status and its line in the timeline."""
-    line = {"$each": [{"status": str(status), "at": now}], "$slice": -TIMELINE}
-    return revised(
-        now,
-        set_={"status": str(status), **(set_ or {})},
-        unset=unset,
-        inc=inc,
-        push={"timeline": line, **(push or {})},
-    )
+    """`revised`, with the new status, its line in the timeline, and, at an end, the event to be told.
+
+    The event is stored in the very update that ends the document, so that no crash can lose it.
+    """
+    facts: Document = {"status": str(status), **(set_ or {})}
+    lists: Document = {
+        "timeline": {"$each": [{"status": str(status), "at": now}], "$slice": -TIMELINE},
+        **(push or {}),
+    }
+    if status in EVENT_OF:
+        facts["undelivered"] = True
+        lists["outbox"] = {"id": new_event_id(), "type": str(EVENT_OF[status]), "at": now}
+    return revised(now, set_=facts, unset=unset, inc=inc, push=lists)
 
 
 def sources(target: Status, *only: Status) -> Document:

@@ -43,8 +43,13 @@ def retry(file_id: ObjectId, owner: str, mark: str, now: datetime, revision: int
 
 
 def tombstone(record: Document, now: datetime) -> Document:
-    """What stays of a deleted record until its bytes are swept: nothing a person wrote."""
-    kept = ("owner", "idempotency_key", "idempotency_until", "sha256", "blob")
+    """What stays of a deleted record until its bytes are swept: nothing a person wrote.
+
+    An event that was not handed on yet stays, with where it must go, until it is (`app.notify`).
+    """
+    kept: tuple[str, ...] = ("owner", "idempotency_key", "idempotency_until", "sha256", "blob")
+    if record.get("undelivered"):
+        kept += ("undelivered", "outbox", "webhook_url", "batch_id")
     return {name: record[name] for name in kept if name in record} | {"deleted_at": now}
 
 
