@@ -30,22 +30,28 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass
-class _Step:
+class Step:
     """One kind of mending, run at every tick or, where `every_s` says so, less often."""
 
     name: str
     run: Callable[[], Awaitable[None]]
     every_s: float = 0.0
-    not_before: float = 0.0
     trusts_leases: bool = False
+    not_before: float = 0.0
 
 
 class Reconciler:
     """`run` until told to stop; `actions` counts what was mended since the start, by kind."""
 
     def __init__(
-        self, database: AsyncDatabase[Record], storage: Bytes, doorbell: Bell, settings: SharedSettings
+        self,
+        database: AsyncDatabase[Record],
+        storage: Bytes,
+        doorbell: Bell,
+        settings: SharedSettings,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._every_s = settings.reconcile_every_s
         self._grace_s = settings.lease_s / 2
         self._tally = Tally()
@@ -54,17 +60,17 @@ class Reconciler:
         files = Mending(database)
         records = RecordSteps(files, doorbell, settings, self._tally)
         data = ByteSteps(files, storage, settings, self._tally)
-        self._steps = [
-            _Step("expired leases", records.expired_leases, trusts_leases=True),
-            _Step("dead uploads", data.dead_uploads, trusts_leases=True),
-            _Step("lost bells", records.lost_bells),
-            _Step("no attempts left", records.exhausted, every_s=10),
-            _Step("too old", records.too_old, every_s=10),
-            _Step("retention", data.retention, every_s=MINUTE_S),
-            _Step("tombstones", data.tombstones),
-            _Step("old tombstones", data.old_tombstones, every_s=MINUTE_S),
-            _Step("idempotency keys", data.idempotency_keys, every_s=MINUTE_S),
-            _Step("bytes without a record", data.orphans, every_s=HOUR_S),
+        self.steps = [
+            Step("expired leases", records.expired_leases, trusts_leases=True),
+            Step("dead uploads", data.dead_uploads, trusts_leases=True),
+            Step("lost bells", records.lost_bells),
+            Step("no attempts left", records.exhausted, every_s=10),
+            Step("too old", records.too_old, every_s=10),
+            Step("retention", data.retention, every_s=MINUTE_S),
+            Step("tombstones", data.tombstones),
+            Step("old tombstones", data.old_tombstones, every_s=MINUTE_S),
+            Step("idempotency keys", data.idempotency_keys, every_s=MINUTE_S),
+            Step("bytes without a record", data.orphans, every_s=HOUR_S),
         ]
 
     @property
@@ -86,7 +92,7 @@ class Reconciler:
         A step that fails is logged and keeps no other from running, except that all wait for MongoDB.
         """
         before = self._tally.total.copy()
-        for step in self._steps:
+        for step in self.steps:
             if self._skipped(step):
                 continue
             try:
@@ -96,18 +102,18 @@ class Reconciler:
                     self._database_away(step)
                     break
                 log.exception("reconcile_step_failed", step=step.name)
-            step.not_before = time.monotonic() + step.every_s
+            step.not_before = self._clock() + step.every_s
         else:
             self._away = False
         return self._tally.total - before
 
-    def _skipped(self, step: _Step) -> bool:
-        now = time.monotonic()
+    def _skipped(self, step: Step) -> bool:
+        now = self._clock()
         return now < step.not_before or (step.trusts_leases and now < self._blind_until)
 
-    def _database_away(self, step: _Step) -> None:
+    def _database_away(self, step: Step) -> None:
         """Leases could not be renewed meanwhile: nobody's is judged until holders had time to do it."""
-        self._blind_until = time.monotonic() + self._grace_s
+        self._blind_until = self._clock() + self._grace_s
         if not self._away:
             self._away = True
             log.warning("reconcile_database_away", step=step.name)
