@@ -6,6 +6,8 @@ sentence that names the variable.
 """
 
 import os
+import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -19,6 +21,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from app.domain.webhook_url import Allowed
 
 PLACEHOLDER_KEYS = frozenset({"", "sk-your-key-here", "your-key-here", "changeme"})
 
@@ -67,7 +71,23 @@ class SharedSettings(BaseModel):
         return value
 
 
-class ApiSettings(SharedSettings):
+class WebhookSettings(SharedSettings):
+    """Where webhooks may go: the API refuses a wrong URL at once, the maintenance process calls it."""
+
+    webhook_allow: str = Field("", max_length=4096)
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _allow_list_is_readable(cls, value: str) -> str:
+        Allowed.parse(value)
+        return value
+
+    @property
+    def allowed_targets(self) -> Allowed:
+        return Allowed.parse(self.webhook_allow)
+
+
+class ApiSettings(WebhookSettings):
     """The API process."""
 
     host: str = "127.0.0.1"
@@ -143,8 +163,31 @@ class WorkerSettings(SharedSettings):
         return self.reader == "openai"
 
 
-class MaintenanceSettings(SharedSettings):
-    """The maintenance process: reconciler (and deliveries)."""
+class MaintenanceSettings(WebhookSettings):
+    """The maintenance process: reconciler and webhook deliveries."""
+
+    public_url: str = Field("", max_length=2048)
+    webhook_ca: str | None = None
+    """A certificate authority of one's own, in PEM."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_one(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", value):
+            raise ValueError("must be this service's own address, as in https://rag.example.com")
+        return value.rstrip("/")
+
+    @field_validator("webhook_ca")
+    @classmethod
+    def _ca_is_pem(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
+            except (ssl.SSLError, ValueError):
+                raise ValueError(
+                    "must be certificates in PEM, -----BEGIN CERTIFICATE----- and so on"
+                ) from None
+        return value
 
 
 S = TypeVar("S", bound=SharedSettings)

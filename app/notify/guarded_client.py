@@ -10,7 +10,6 @@ import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import certifi
@@ -46,11 +45,11 @@ class HttpAnswer:
         return 200 <= self.status < 300
 
 
-def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Certificates are verified against the public authorities, and one's own where given."""
+def tls_context(own_authority: str | None = None) -> ssl.SSLContext:
+    """Certificates are verified against the public authorities, and one's own (PEM) where given."""
     context = ssl.create_default_context(cafile=certifi.where())
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
+    if own_authority is not None:
+        context.load_verify_locations(cadata=own_authority)
     return context
 
 

@@ -129,7 +129,7 @@ async def test_certificate_is_checked_for_the_name_while_the_connection_goes_to_
     resolver = Resolver(lambda host, port: ["127.0.0.1"])
     async with serving(site.handle, shown) as port:
         allowed = Allowed.parse(f"hooks.example:{port}, other.example:{port}")
-        trusting = GuardedClient(allowed, resolver=resolver, tls=tls_context(authority.ca_file))
+        trusting = GuardedClient(allowed, resolver=resolver, tls=tls_context(authority.pem))
         answer = await trusting.post(f"https://hooks.example:{port}/", {}, b"")
         wrong_name = await code_of(trusting.post(f"https://other.example:{port}/", {}, b""))
         stranger = GuardedClient(allowed, resolver=resolver)

@@ -12,17 +12,16 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """`ca_file` is what a client must trust; `server_context` is what a server of that name shows."""
+    """`pem` is what a client must trust; `server_context` is what a server of that name shows."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self.ca_file = folder / "ca.pem"
         self._certificate = self._sign(
             self._name, self._key.public_key(), x509.BasicConstraints(ca=True, path_length=0)
         )
-        self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def server_context(self, *names: str) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
