@@ -60,10 +60,11 @@ case "${1:-run}" in
     usage
     exit 0
     ;;
-  run | demo)
+  run)
     level=embedded
     if is_set MONGO_URL && is_set VALKEY_URL; then level=runtime; fi
     ;;
+  demo) level=embedded ;;
   test | bench | chaos) level=dev ;;
   *)
     echo "run.sh: unknown command '$1'" >&2

@@ -11,6 +11,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
 
@@ -90,7 +91,7 @@ class EmbeddedServer(ABC):
     def running(self) -> bool:
         return self._child is not None and self._child.running
 
-    def start(self, timeout: float = START_TIMEOUT_S) -> Self:
+    def start(self, timeout: float = START_TIMEOUT_S, spawned: Callable[[], None] = lambda: None) -> Self:
         """Start and wait until it answers. A port that nobody chose is chosen again when it was taken."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         chosen = bool(self.port)
@@ -98,6 +99,7 @@ class EmbeddedServer(ABC):
             if not chosen:
                 self.port = free_port()
             child = self._spawn()
+            spawned()
             if _wait(self._answers, child, timeout):
                 return self
             child.stop(grace=0)
@@ -194,12 +196,22 @@ class EmbeddedMongo(EmbeddedServer):
     name = "mongo"
     setting = "MONGO_URL"
 
+    @staticmethod
+    def available() -> bool:
+        """It has no wheels for Python 3.14 and later."""
+        return find_spec("secantus") is not None
+
     @property
     def url(self) -> str:
         return f"mongodb://127.0.0.1:{self.port}/?w=majority&journal=true&retryWrites=false"
 
     def _command(self) -> list[str]:
         # An empty configuration of our own keeps one in the user's home from being found.
+        if not self.available():
+            raise EmbeddedError(
+                f"the embedded MongoDB-compatible store is not installed for Python {sys.version.split()[0]} "
+                "(it exists for 3.11 to 3.13). Use one of these, or set MONGO_URL to a server of your own."
+            )
         config = self.folder / "secantusd.toml"
         config.touch()
         options = {

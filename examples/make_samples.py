@@ -94,7 +94,7 @@ class Document(BaseDocTemplate):
             invariant=1,
         )
         frame = Frame(self.leftMargin, self.bottomMargin, self.width, self.height, 0, 0, 0, 0)
-        self.addPageTemplates(PageTemplate(frames=[frame], onPage=self._footer))
+        self.addPageTemplates(PageTemplate(frames=[frame], onPageEnd=self._footer))
 
     def _footer(self, canvas: Canvas, _document: BaseDocTemplate) -> None:
         canvas.setFont("Helvetica", 8)

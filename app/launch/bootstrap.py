@@ -18,7 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from app.launch.installer import InstallError, embedded_requirements, install, say
+from app.launch.installer import InstallError, embedded_requirements, install
+from app.launch.screen import say
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 VENV: Final = ROOT / ".venv"

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
+from app.launch.family import family, kill_all
 
 PR_SET_PDEATHSIG = 1
 
@@ -38,6 +38,8 @@ class Child:
         self.log = log
         self.env = dict(env) if env is not None else None
         self.cwd = cwd
+        self.lives: list[int] = []
+        """The process ids, which are also the session ids, of all that were started."""
         self._die_with_parent = die_with_parent
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,6 +58,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_parent_watch() if self._die_with_parent else None,
             )
+        self.lives.append(self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -92,12 +95,13 @@ class Child:
         return not self.running
 
     def stop(self, grace: float = 10.0) -> None:
-        """SIGTERM, `grace` seconds to finish, then SIGKILL for whatever is left of its family."""
+        """SIGTERM, `grace` seconds to finish, then SIGKILL for whatever is left of its families."""
         if self._process is None:
             return
+        members = [process for session in self.lives for process in family(session)]
         self.signal(signal.SIGTERM)
         self.wait(grace)
-        kill_session(self._process.pid)
+        kill_all([*members, *(process for session in self.lives for process in family(session))])
         self._process.wait()
 
     def tail(self, lines: int = 20) -> str:
@@ -106,14 +110,6 @@ class Child:
             return ""
         with self.log.open(encoding="utf-8", errors="replace") as log:
             return "".join(deque(log, maxlen=lines)).rstrip()
-
-
-def kill_session(session: int) -> None:
-    """kill -9 of every process in a child's session: work-horses outlive their parent's process group."""
-    for pid in psutil.pids():
-        with contextlib.suppress(OSError):
-            if pid != os.getpid() and os.getsid(pid) == session:
-                os.kill(pid, signal.SIGKILL)
 
 
 def _parent_watch() -> "_DieWithParent | None":

