@@ -9,9 +9,8 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -21,11 +20,9 @@ from pypdfium2.version import PYPDFIUM_INFO
 from app.pipeline.render_wire import MAX_TEXT, Cause, Frame, Head, Kind, Refused, Request, fit
 
 JPEG_QUALITY = 80
-MAX_FIELDS = 20_000
+MAX_FIELDS = 10_000
 _WHITE = 0xFF
 _BYTES_PER_PIXEL = 3
-
-_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -73,24 +70,29 @@ _CAUSES: dict[int | None, Cause] = {
 
 
 def _page(pdf: pdfium.PdfDocument, number: int, total: int, box: tuple[int, int], canvas: _Canvas) -> Frame:
-    page = _attempt(lambda: pdf[number - 1], number)
+    page = _load(pdf, number)
     try:
-        if raw.FPDFPage_GetAnnotCount(page) > MAX_FIELDS:
-            raise Refused(Cause.TOO_MANY_FIELDS, number)
         points = page.get_size()
         if not all(math.isfinite(side) and side > 0 for side in points):
             raise Refused(Cause.PAGE_DAMAGED, number)
         width, height = fit(points[0], points[1], box)
         jpeg = _picture(pdf, page, width, height, canvas)
-        text = _attempt(lambda: _text(page), number)
+        text = _text(pdf, page)
     finally:
         page.close()
     return Head(Kind.PAGE, number, total, width, height, len(jpeg), len(text)), jpeg, text
 
 
-def _attempt(step: Callable[[], _Result], number: int) -> _Result:
+def _load(pdf: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
+    """The page; form fields are counted first, for PDFium's time grows with their square."""
+    if pdf.formenv:
+        bare = raw.FPDF_LoadPage(pdf, number - 1)
+        fields = raw.FPDFPage_GetAnnotCount(bare) if bare else 0
+        raw.FPDF_ClosePage(bare)
+        if fields > MAX_FIELDS:
+            raise Refused(Cause.TOO_MANY_FIELDS, number)
     try:
-        return step()
+        return pdf[number - 1]
     except pdfium.PdfiumError:
         raise Refused(Cause.PAGE_DAMAGED, number) from None
 
@@ -116,16 +118,43 @@ def _picture(
     )
 
 
-def _text(page: pdfium.PdfPage) -> bytes:
-    """The page's text layer as UTF-8, with plain line ends; PDFium marks a broken word with U+FFFE."""
-    textpage = page.get_textpage()
+def _text(pdf: pdfium.PdfDocument, page: pdfium.PdfPage) -> bytes:
+    """The page's text layer and what is filled into its form, as UTF-8 with plain line ends."""
+    try:
+        textpage = page.get_textpage()
+    except pdfium.PdfiumError:
+        return b""  # the picture is there; a page without its text layer is still a page
     try:
         text: str = textpage.get_text_bounded()
     finally:
         textpage.close()
+    if pdf.formenv:
+        text = "\r\n".join([text, *_filled_in(pdf.formenv, page)])
+    # U+FFFE is PDFium's mark for a hyphen at the end of a line
     text = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").replace("\ufffe", "-").replace("\0", "")
     return text.encode("utf-8", "ignore")
 
+
+def _filled_in(formenv: pdfium.PdfFormEnv, page: pdfium.PdfPage) -> Iterator[str]:
+    """The values of the page's text and choice fields: PDFium draws them, but its text layer lacks them."""
+    for index in range(raw.FPDFPage_GetAnnotCount(page)):
+        field = raw.FPDFPage_GetAnnot(page, index)
+        if not field:
+            continue
+        if raw.FPDFAnnot_GetFormFieldType(formenv, field) in _FIELDS_WITH_TEXT:
+            size = min(raw.FPDFAnnot_GetFormFieldValue(formenv, field, None, 0), MAX_TEXT)
+            value = (ctypes.c_ushort * (size // 2 + 1))()
+            raw.FPDFAnnot_GetFormFieldValue(formenv, field, value, size)
+            if text := bytes(value).decode("utf-16-le", "ignore").rstrip("\0"):
+                yield text
+        raw.FPDFPage_CloseAnnot(field)
+
+
+_FIELDS_WITH_TEXT = (
+    raw.FPDF_FORMFIELD_TEXTFIELD,
+    raw.FPDF_FORMFIELD_COMBOBOX,
+    raw.FPDF_FORMFIELD_LISTBOX,
+)
 
 _TRIAL = b"""%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj

@@ -6,6 +6,7 @@ so that they may open no file of ours. (Why not pdf2image: docs/decisions/0003-r
 """
 
 import itertools
+import math
 import os
 import re
 import signal
@@ -90,11 +91,10 @@ class Poppler:
             return
         span = ["-f", str(first), "-l", str(total)]
         texts = self._start("pdftotext", [*span, "-enc", "UTF-8", "-", "-"], files.document_again)
-        for scale, run in itertools.groupby(
-            range(first, total + 1), lambda n: _scale(sizes[n - 1], request.box)
-        ):
+        sides = [_longer_side(size, request.box) for size in sizes]
+        for side, run in itertools.groupby(range(first, total + 1), lambda number: sides[number - 1]):
             numbers = list(run)
-            pictures = self._start("pdftoppm", _arguments(numbers, scale), files.document)
+            pictures = self._start("pdftoppm", _arguments(numbers, side), files.document)
             for number in numbers:
                 jpeg = pictures.read_until(_END_OF_JPEG, _MAX_JPEG)
                 if jpeg is None:
@@ -153,19 +153,14 @@ def _seen(sizes: dict[int, tuple[float, float]], turned: set[int], number: int) 
     return (down, across) if number in turned else (across, down)
 
 
-def _scale(size: tuple[float, float], box: tuple[int, int]) -> tuple[int, int]:
-    """pdftoppm's -scale-to-x and -scale-to-y; -1 lets the shape decide, so that like pages share a run."""
-    across, down = box if size[1] >= size[0] else (box[1], box[0])
-    width, height = fit(*size, box)
-    if min(width, height) <= 1:
-        return width, height
-    return (across, -1) if width == across and size[1] * across <= size[0] * down else (-1, down)
+def _longer_side(size: tuple[float, float], box: tuple[int, int]) -> int:
+    """pdftoppm's -scale-to, which is the same whether its version turns a page before or after scaling."""
+    return max(fit(size[0], size[1], box, rounded=math.floor))
 
 
-def _arguments(numbers: list[int], scale: tuple[int, int]) -> list[str]:
-    span = ["-f", str(numbers[0]), "-l", str(numbers[-1])]
-    size = ["-scale-to-x", str(scale[0]), "-scale-to-y", str(scale[1])]
-    return [*span, *size, "-cropbox", "-jpeg", "-jpegopt", f"quality={JPEG_QUALITY}", "-"]
+def _arguments(numbers: list[int], longer_side: int) -> list[str]:
+    span = ["-f", str(numbers[0]), "-l", str(numbers[-1]), "-scale-to", str(longer_side)]
+    return [*span, "-cropbox", "-jpeg", "-jpegopt", f"quality={JPEG_QUALITY}", "-"]
 
 
 def _next_text(texts: _Tool) -> bytes:

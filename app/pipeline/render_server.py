@@ -218,6 +218,7 @@ def main(socket_path: str, tools: dict[str, str], task: Task | None = None) -> N
     finally:
         with contextlib.suppress(OSError):
             Path(socket_path).unlink()
+            Path(socket_path).parent.rmdir()  # the starter is gone, or does the same
 
 
 def _prepare(

@@ -11,6 +11,7 @@ import enum
 import json
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -129,7 +130,9 @@ class Verdict:
         return cls(**json.loads(data))
 
 
-def fit(width: float, height: float, box: tuple[int, int]) -> tuple[int, int]:
+def fit(
+    width: float, height: float, box: tuple[int, int], rounded: Callable[[float], int] = round
+) -> tuple[int, int]:
     """A page's size in pixels: as large as the box allows, its shape kept.
 
     The box is turned with the page: a landscape page gets as many pixels as a portrait one (and costs
@@ -137,4 +140,4 @@ def fit(width: float, height: float, box: tuple[int, int]) -> tuple[int, int]:
     """
     across, down = box if height >= width else (box[1], box[0])
     scale = min(across / width, down / height)
-    return max(1, min(across, round(width * scale))), max(1, min(down, round(height * scale)))
+    return max(1, min(across, rounded(width * scale))), max(1, min(down, rounded(height * scale)))

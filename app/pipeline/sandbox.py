@@ -5,6 +5,7 @@
 """
 
 import os
+import platform
 import resource
 import signal
 from collections.abc import Iterable
@@ -87,7 +88,7 @@ class Sandbox:
             "landlock": f"abi {abi}" if abi else "absent",
             "rlimits": "as cpu fsize nofile nproc core",
         }
-        return cls(report, _filters(bool(abi), exec_address) if filtered else {}, _rulesets(abi, tools))
+        return cls(report, filters(bool(abi), exec_address) if filtered else {}, _rulesets(abi, tools))
 
     @property
     def confines_tools(self) -> bool:
@@ -114,17 +115,20 @@ class Sandbox:
             seccomp.install(self.filters["tool"])
 
 
-def _filters(landlocked: bool, exec_address: int) -> dict[Profile, bytes]:
+def filters(
+    landlocked: bool, exec_address: int = 0, machine: str = platform.machine()
+) -> dict[Profile, bytes]:
     """Without Landlock a parser may open nothing at all; a tool must at least find its libraries."""
     start = Equals("execve", 0, exec_address)
     add_filter = Equals("prctl", 0, libc.PR_SET_SECCOMP)
     reading = [*_COMPUTE, *_LOOK]
+    parser, opening = (reading, _READ_ONLY) if landlocked else (_COMPUTE, ())
     return {
-        "parser": seccomp.build(reading, _READ_ONLY) if landlocked else seccomp.build(_COMPUTE),
+        "parser": seccomp.build(parser, opening, machine),
         "conductor": seccomp.build(
-            [*reading, *_BEGIN, *_CONDUCT], [*_READ_ONLY, start, add_filter, _PLAIN_FORK]
+            [*reading, *_BEGIN, *_CONDUCT], [*_READ_ONLY, start, add_filter, _PLAIN_FORK], machine
         ),
-        "tool": seccomp.build([*reading, *_BEGIN], [*_READ_ONLY, start]),
+        "tool": seccomp.build([*reading, *_BEGIN], [*_READ_ONLY, start], machine),
     }
 
 

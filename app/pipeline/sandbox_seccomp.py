@@ -133,10 +133,10 @@ def supported() -> bool:
     return False
 
 
-def number(call: str) -> int | None:
-    """The system call's number on this machine, None where it has none."""
+def number(call: str, machine: str = platform.machine()) -> int | None:
+    """The system call's number on a machine, None where it has none."""
     x86_64, aarch64 = _NUMBERS[call]
-    return {"x86_64": x86_64, "aarch64": aarch64}.get(platform.machine())
+    return {"x86_64": x86_64, "aarch64": aarch64}.get(machine)
 
 
 def _instruction(code: int, value: int, when_true: int = 0, when_false: int = 0) -> bytes:
@@ -159,12 +159,12 @@ def _rule(rule: Rule) -> bytes:
     )
 
 
-def build(allowed: Iterable[str], rules: Iterable[Rule] = ()) -> bytes:
-    """The program for this machine: `allowed` calls pass, `rules` pass under a condition, the rest fails."""
+def build(allowed: Iterable[str], rules: Iterable[Rule] = (), machine: str = platform.machine()) -> bytes:
+    """The program for a machine: `allowed` calls pass, `rules` pass under a condition, the rest fails."""
     refuse = _instruction(_RETURN, _ERRNO | _EPERM)
     program = [
         _instruction(_LOAD, _AT_ARCH),
-        _instruction(_JUMP_EQUAL, _AUDIT_ARCH[platform.machine()], 1, 0),
+        _instruction(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),
         _instruction(_RETURN, _KILL_PROCESS),
         _instruction(_LOAD, _AT_NUMBER),
         _instruction(_JUMP_GREATER, _X32_BIT - 1, 0, 1),
@@ -173,11 +173,11 @@ def build(allowed: Iterable[str], rules: Iterable[Rule] = ()) -> bytes:
         _instruction(_RETURN, _ERRNO | _ENOSYS),
     ]
     for rule in rules:
-        if (called := number(rule.call)) is not None:
+        if (called := number(rule.call, machine)) is not None:
             checks = _rule(rule)
             program += [_instruction(_JUMP_EQUAL, called, 0, len(checks) // 8), checks]
     for call in allowed:
-        if (called := number(call)) is not None:
+        if (called := number(call, machine)) is not None:
             program += [_instruction(_JUMP_EQUAL, called, 0, 1), _instruction(_RETURN, _ALLOW)]
     return b"".join([*program, refuse])
 
