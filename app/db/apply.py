@@ -6,7 +6,8 @@ harmless) and, when the repeat matches nothing, the record is read back: `Change
 
 import asyncio
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.collection import Collection
@@ -16,6 +17,7 @@ from app.db.client import Record
 from app.db.transitions.change import Change
 
 PAUSE_S: Final = 0.25
+T = TypeVar("T")
 INTERRUPTED: Final = (ConnectionFailure, WriteConcernError)
 GOING_AWAY: Final = frozenset({11600, 11602, 10107, 13435, 91, 189, 89})
 """Server codes for "I am shutting down" or "I am no longer the primary": as good as a lost reply."""
@@ -41,6 +43,18 @@ def apply(files: Collection[Record], change: Change, patience_s: float = 10.0) -
             if not interrupted(error) or time.monotonic() >= deadline:
                 raise
             in_doubt = True
+            time.sleep(PAUSE_S)
+
+
+def patiently(question: Callable[[], T], patience_s: float) -> T:
+    """The answer to a read, asked again through an outage of up to `patience_s`."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return question()
+        except (ConnectionFailure, OperationFailure) as error:
+            if not interrupted(error) or time.monotonic() >= deadline:
+                raise
             time.sleep(PAUSE_S)
 
 

@@ -54,3 +54,8 @@ def original_key(file_id: ObjectId, token: str) -> str:
 def page_key(file_id: ObjectId, number: int) -> str:
     """Where page `number` (from 1) of a document lives as JPEG."""
     return f"{file_id}/pages/{number}.jpg"
+
+
+def page_text_key(file_id: ObjectId, number: int) -> str:
+    """Where the text layer of page `number` lives, when the page has one."""
+    return f"{file_id}/pages/{number}.txt"

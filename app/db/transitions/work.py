@@ -115,6 +115,27 @@ def converted(
     )
 
 
+def adopt(file_id: ObjectId, token: str, now: datetime, source: Document) -> Change:
+    """processing → conversion complete with the pages and answers of a finished twin: nothing is left to pay.
+
+    Not where something was answered here already: what was paid for is kept.
+    """
+    facts = {
+        "pages": source["pages"],
+        "pages_per_call": source["pages_per_call"],
+        "answers": source["answers"],
+        "answered": len(source["answers"]),
+        "unanswered": [],
+        "copied_from": source["_id"],
+        "progress": {"stage": "analysing", "pages_done": source["pages"], "pages_total": source["pages"]},
+    }
+    return Change(
+        held(file_id, token, Status.CONVERTED, Status.PROCESSING) | {"answered": 0},
+        to_status(Status.CONVERTED, now, set_=facts),
+        {"_id": file_id, "status": str(Status.CONVERTED), "lease.token": token},
+    )
+
+
 def fence(file_id: ObjectId, token: str, now: datetime, call_id: str, batch: int, model: str) -> Change:
     """The intent to pay for `batch`, before the call. At most three for a batch, none for an answered one."""
     intent = {"id": call_id, "batch": batch, "model": model, "token": token, "at": now}
@@ -129,6 +150,15 @@ def fence(file_id: ObjectId, token: str, now: datetime, call_id: str, batch: int
         },
         revised(now, push={"calls": intent}, inc={f"paid_calls.{batch}": 1}),
         {"_id": file_id, "calls.id": call_id},
+    )
+
+
+def call_ended(file_id: ObjectId, call_id: str, now: datetime) -> Change:
+    """The call's end with its answer saved: bookkeeping beside the intent, nothing that a client sees."""
+    return Change(
+        {"_id": file_id, "calls": {"$elemMatch": {"id": call_id, "ended_at": ABSENT}}},
+        {"$set": {"calls.$.ended_at": now}},
+        {"_id": file_id, "calls": {"$elemMatch": {"id": call_id, "ended_at": now}}},
     )
 
 
