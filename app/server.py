@@ -27,6 +27,8 @@ from app.storage.base import Storage, StorageRefused
 from app.storage.open import claim_storage, open_storage
 
 TITLE: Final = "Full-RAG"
+SETTLE_S: Final = 3.0
+"""After SHUTDOWN_GRACE_S the uploads that are left are cut off; this long they may take to clean up."""
 log = structlog.get_logger(__name__)
 
 
@@ -64,6 +66,7 @@ async def _start(
     doorbell = Doorbell(settings.valkey_url.get_secret_value())
     stack.callback(doorbell.close)
     app.state.services = made = _services(settings, database, storage, doorbell, on_refused)
+    stack.push_async_callback(made.intake.settle, SETTLE_S)
     opening = asyncio.create_task(made.opening.run())
     stack.push_async_callback(_ended, opening)
     await asyncio.wait({opening}, timeout=FIRST_S)

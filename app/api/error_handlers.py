@@ -134,6 +134,6 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
 
 def allowed_methods(request: Request) -> list[str]:
     """Of all routes at this address, not of the first that matched it."""
-    asked = [request.scope | {"method": method} for method in METHODS]
+    asked = [{**request.scope, "method": method} for method in METHODS]
     routes = request.app.routes
     return [s["method"] for s in asked if any(route.matches(s)[0] is Match.FULL for route in routes)]

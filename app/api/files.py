@@ -15,13 +15,15 @@ from app.api.schemas import FileView, problems
 from app.api.views import file_view, json_response
 from app.api.waiting import waiting_fields, why_waiting
 from app.db.client import Record
-from app.domain.errors import Conflict, NotFound
+from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.status import TERMINAL, Status
 
 router = APIRouter(tags=["documents"])
 log = structlog.get_logger(__name__)
 
 VIEW: Final[dict[int | str, dict[str, Any]]] = {200: {"model": FileView}}
+TRIES: Final = 5
+BUSY: Final = "The document is changing too fast right now. Try again in a few seconds."
 STILL_SAVING: Final = "The document is still being received. Wait for the upload's answer, then try again."
 
 
@@ -39,7 +41,7 @@ async def read_file(file_id: FileId, services: Opened, owner: Owner) -> Response
     responses=problems(404, 503, s409="not_retryable") | {202: {"model": FileView}},
 )
 async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
-    while True:
+    for _ in range(TRIES):
         record = await _found(services, file_id, owner)
         if record["status"] not in (Status.FAILED, Status.CANCELLED):
             raise Conflict(
@@ -48,6 +50,8 @@ async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Respons
             )
         if await services.files.retry(file_id, owner):
             break
+    else:
+        raise Unavailable(BUSY)
     response = json_response(
         await _view(services, await _found(services, file_id, owner)), 202, {"retry-after": "1"}
     )
@@ -62,13 +66,15 @@ async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Respons
     responses=VIEW | problems(404, 503, s409="already_ended, still_saving"),
 )
 async def cancel_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
-    while True:
+    for _ in range(TRIES):
         record = await _found(services, file_id, owner)
         _refuse_saving(record)
         if record["status"] in TERMINAL:
             raise Conflict(f"The document has already ended: '{record['status']}'.", code="already_ended")
         if await services.files.cancel(file_id, owner):
             break
+    else:
+        raise Unavailable(BUSY)
     return json_response(await _view(services, await _found(services, file_id, owner)))
 
 

@@ -53,7 +53,7 @@ class Opening:
                 return
             except (PyMongoError, DomainError, KeyError) as error:
                 if not told:
-                    log.warning("not_open_yet", error_type=type(error).__name__)
+                    log.warning("not_open_yet", error_type=type(error.__cause__ or error).__name__)
                     told = True
                 await asyncio.sleep(PAUSE_S)
             else:

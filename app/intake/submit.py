@@ -5,7 +5,8 @@ is certainly not accepted remove the bytes. While that is not known, both stay f
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -63,12 +64,12 @@ class Intake:
         self.limits = limits
         self.lease_s = lease_s
         self._bell = bell
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def accept(self, wish: Wish) -> Accepted:
         """Receive, store and queue one document; raises a DomainError and leaves nothing otherwise."""
         upload = _Upload(self, wish)
-        renewing = asyncio.create_task(upload.keep_lease())
+        renewing = self._start(upload.keep_lease())
         try:
             return await upload.run()
         except BaseException:
@@ -86,12 +87,21 @@ class Intake:
             with suppress(PyMongoError):
                 await self.files.rung(ObjectId(file_id), epoch)
 
+    async def settle(self, patience_s: float) -> None:
+        """Wait until no upload is going on or being undone: before the database's connection is closed."""
+        deadline = time.monotonic() + patience_s
+        while self._running and time.monotonic() < deadline:
+            await asyncio.wait(set(self._running), timeout=deadline - time.monotonic())
+
     async def _undo(self, upload: "_Upload") -> None:
         """To the end, also when the request's own task is being cancelled."""
-        task = asyncio.create_task(upload.undo())
-        self._undoing.add(task)
-        task.add_done_callback(self._undoing.discard)
-        await asyncio.shield(task)
+        await asyncio.shield(self._start(upload.undo()))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
 
 class _Upload:

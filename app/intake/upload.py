@@ -28,6 +28,7 @@ BLOCK: Final = 256 * 1024
 HEAD: Final = 1024
 SIGNATURE: Final = b"%PDF-"
 MAX_PROMPT: Final = 4_000
+PROMPT_TOO_LONG: Final = f"The field 'prompt' is longer than {MAX_PROMPT:,} characters. Shorten it."
 FORM_OVERHEAD: Final = 256 * 1024
 """What a body may be larger than its file: boundaries, headers, the prompt."""
 
@@ -77,7 +78,8 @@ class Reception:
         self._hash = hashlib.sha256()
         self._body = 0
         self._size = 0
-        self._prompt: bytearray | None = None
+        self._prompt: Part | None = None
+        self._prompt_text = bytearray()
 
     async def feed(self, chunk: bytes) -> None:
         self._body += len(chunk)
@@ -87,7 +89,7 @@ class Reception:
             if part.name == "file":
                 await self._on_file(part, data)
             elif part.name == "prompt":
-                self._on_prompt(data)
+                self._on_prompt(part, data or b"")
             else:
                 raise UnknownField(clean_name(part.name)[:64])
 
@@ -132,23 +134,22 @@ class Reception:
             if self._writer is not None:
                 await self._writer.write(block)
 
-    def _on_prompt(self, data: bytes | None) -> None:
-        if data is None:
-            self._prompt = self._prompt if self._prompt is not None else bytearray()
-            return
+    def _on_prompt(self, part: Part, data: bytes) -> None:
         if self._prompt is None:
-            self._prompt = bytearray()
-        self._prompt += data
-        if len(self._prompt) > 4 * MAX_PROMPT:
-            raise InvalidField(f"The field 'prompt' is longer than {MAX_PROMPT:,} characters. Shorten it.")
+            self._prompt = part
+        elif part is not self._prompt:
+            raise InvalidField("The field 'prompt' is given twice. Send it once.")
+        self._prompt_text += data
+        if len(self._prompt_text) > 4 * MAX_PROMPT:
+            raise InvalidField(PROMPT_TOO_LONG)
 
     def _options(self) -> dict[str, Any]:
         try:
-            prompt = bytes(self._prompt or b"").decode("utf-8").strip()
+            prompt = self._prompt_text.decode("utf-8").strip()
         except UnicodeDecodeError:
             raise InvalidField("The field 'prompt' is not UTF-8 text. Send it as UTF-8.") from None
         if len(prompt) > MAX_PROMPT:
-            raise InvalidField(f"The field 'prompt' is longer than {MAX_PROMPT:,} characters. Shorten it.")
+            raise InvalidField(PROMPT_TOO_LONG)
         return {"prompt": prompt} if prompt else {}
 
 
