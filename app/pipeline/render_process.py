@@ -68,6 +68,10 @@ class RenderServer:
             raise RendererNotStarted("The renderer has no address before start() was called.")
         return str(self._folder / "render.sock")
 
+    def pid(self) -> int | None:
+        """The fork-server's process, for whoever measures it; its children are the documents being drawn."""
+        return self._process.pid if self._process is not None else None
+
     def sandbox_report(self) -> dict[str, str]:
         """What the sandbox could get on this machine, for the start's log."""
         return dict(self._report)

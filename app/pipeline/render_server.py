@@ -170,9 +170,12 @@ class ForkServer:
 
 def _decode(data: bytes) -> Request | None:
     """The request, None when it is none (or a part of one: a client sends it in one piece)."""
+    if not data.endswith(b"\n"):
+        return None
     try:
-        return Request.decode(data) if data.endswith(b"\n") else None
-    except (ValueError, TypeError, KeyError):
+        request = Request.decode(data)
+        return request if request.wall_s > 0 and request.cpu_s > 0 else None
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import zlib
 
 import pikepdf
@@ -78,6 +79,14 @@ def rotated(degrees: int) -> bytes:
     return _saved(pdf)
 
 
+def mixed_sizes() -> bytes:
+    """Four pages: A4, landscape, narrow, A4 again; each with a line of text."""
+    pdf = pikepdf.new()
+    for size in (A4, (842, 595), (300, 800), A4):
+        pdf.pages.extend(pikepdf.open(io.BytesIO(text_pages(1, size))).pages)
+    return _saved(pdf)
+
+
 def huge_page() -> bytes:
     """14,400 points a side: at 200 dpi a picture of 4.8 GB."""
     return text_pages(1, (14_400, 14_400))
@@ -96,6 +105,11 @@ def encrypted(user: str) -> bytes:
     return out.getvalue()
 
 
+def encrypted_with_a_false_flag() -> bytes:
+    """Opens without a password, but its permissions are not the sealed ones: PDFium refuses, poppler not."""
+    return re.sub(rb"/P -\d+", b"/P 0", encrypted(""))
+
+
 def truncated(share: float = 0.5) -> bytes:
     """Only the beginning of a document whose pages stand at its end, in a compressed object stream."""
     pdf = pikepdf.open(io.BytesIO(text_pages(5)))
@@ -105,13 +119,13 @@ def truncated(share: float = 0.5) -> bytes:
     return whole[: int(len(whole) * share)]
 
 
-def deflate_bomb(gigabytes: int = 4) -> bytes:
-    """A page whose content stream inflates to gigabytes: nested deflate, some kilobytes on disk."""
-    inner = zlib.compressobj(9)
-    block = b" " * (1 << 20)
-    once = b"".join(inner.compress(block) for _ in range(gigabytes * 1024)) + inner.flush()
-    twice = zlib.compress(once, 9)
-    return _raw_page(twice, b"/Filter[/FlateDecode/FlateDecode]")
+def deflate_bomb(gigabytes: int = 10) -> bytes:
+    """A page whose content stream inflates to gigabytes: deflate within deflate, some kilobytes on disk."""
+    packer = zlib.compressobj(9)
+    beginning = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    piece = packer.compress(b" " * (16 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    once = beginning + piece * (gigabytes * 64) + packer.flush()
+    return _raw_page(zlib.compress(once, 9), b"/Filter[/FlateDecode/FlateDecode]")
 
 
 def no_pages() -> bytes:
