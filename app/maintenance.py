@@ -1,7 +1,7 @@
 """Starts the maintenance process, beside the workers: `python -m app.maintenance`.
 
-It mends what time and faults undo. Any number may run; none is needed for a document to get on while
-an API process runs, which mends as well.
+It mends what time and faults undo, and delivers webhooks. Any number may run; none is needed for a
+document to get on while an API process runs, which mends as well.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from app.db.client import Record, async_client, async_database
 from app.db.collections.files import Files
 from app.db.db import ensure_indexes_async
 from app.domain.errors import DomainError
+from app.notify.deliverer import Deliverer
 from app.observability import logs
 from app.queue.q import Doorbell
 from app.queue.reconciler import Reconciler
@@ -54,7 +55,9 @@ async def maintain(settings: MaintenanceSettings, storage: Storage) -> None:
             database = async_database(client, settings.mongo_db)
             await _opened(database, storage, stop)
             log.info("maintaining")
-            await Reconciler(database, storage, doorbell, settings).run(stop)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Reconciler(database, storage, doorbell, settings).run(stop))
+                tasks.create_task(Deliverer(database, settings).run(stop))
     finally:
         doorbell.close()
     log.info("stopped")

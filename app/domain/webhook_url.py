@@ -172,3 +172,9 @@ def _host_and_port(entry: str) -> tuple[str, int | None]:
         return _plain_host(match["host"]), port
     except InvalidWebhookUrl:
         raise ValueError(f"{entry!r}: write a plain name or address, as in hooks.internal") from None
+
+
+def lane_of(owner: str, url: str) -> str:
+    """Deliveries to one host for one owner stand in one line."""
+    match = URL.fullmatch(url)
+    return f"{owner} {match['host'].lower() if match else ''}"
