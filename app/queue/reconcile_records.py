@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from app.config import SharedSettings
 from app.db.client import Record
@@ -10,6 +10,7 @@ from app.db.collections.mending import Mending
 from app.db.transitions import mend
 from app.domain.errors import Failure
 from app.domain.file import new_token
+from app.queue.expiry import expire, may_go_on
 from app.queue.tally import Tally
 
 QUIET: Final = timedelta(seconds=1)
@@ -46,15 +47,13 @@ class RecordSteps:
         now = await self._files.now()
         freed = []
         for record in await self._files.expired_leases(now):
-            attempt = _attempt(record, now)
-            if _may_go_on(record, self._max_attempts):
-                if await self._files.apply(mend.expire_to_queue(record, now, attempt)):
-                    self._tally.acted("lease_expired", record["_id"])
-                    freed.append(record)
+            if not await self._files.apply(expire(record, now, self._max_attempts)):
+                continue
+            if may_go_on(record, self._max_attempts):
+                self._tally.acted("lease_expired", record["_id"])
+                freed.append(record)
             else:
-                failure = _worker_died(record["attempts_made"])
-                if await self._files.apply(mend.expire_to_failed(record, now, failure, attempt)):
-                    self._tally.acted("lease_expired_for_good", record["_id"])
+                self._tally.acted("lease_expired_for_good", record["_id"])
         await self._ring_freed(freed, now)
 
     async def _ring_freed(self, freed: list[Record], now: datetime) -> None:
@@ -100,33 +99,6 @@ class RecordSteps:
             failure = _waited_too_long(record, self._max_age_s)
             if await self._files.apply(mend.give_up_waiting(record, now, failure, new_token())):
                 self._tally.acted("document_too_old", record["_id"])
-
-
-def _may_go_on(record: Record, max_attempts: int) -> bool:
-    """Whether a worker may claim it again: an attempt is left, or everything is answered already."""
-    return bool(record["attempts_made"] < max_attempts or record.get("unanswered") == [])
-
-
-def _attempt(record: Record, now: datetime) -> dict[str, Any]:
-    """What the record keeps of an attempt whose worker died or froze."""
-    started: datetime = record.get("claimed_at", now)
-    return {
-        "at": started,
-        "ended_at": now,
-        "duration_s": round((now - started).total_seconds(), 3),
-        "worker": record["lease"].get("worker"),
-        "error": "worker_died",
-    }
-
-
-def _worker_died(attempts: int) -> Failure:
-    return Failure(
-        "worker_died",
-        f"The worker died or stopped answering in each of the last tries; all {attempts} attempts "
-        f"(MAX_ATTEMPTS) are used up. Retry the document; if it fails again, it may be too large for the "
-        f"worker's memory.",
-        retryable=True,
-    )
 
 
 def _used_up(attempts: int) -> Failure:
