@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import psutil
 
 TICK_S = 0.05
+KILL_S = 10.0
 
 
 def family(session: int) -> list[psutil.Process]:
@@ -39,9 +40,14 @@ def end_orphans(session: int) -> None:
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:
-    for process in processes:
+    """kill -9; returns when they are gone (or, for our own children, wait to be reaped)."""
+    members = list(processes)
+    for process in members:
         with contextlib.suppress(psutil.Error):
             process.kill()
+    deadline = time.monotonic() + KILL_S
+    while time.monotonic() < deadline and any(map(is_alive, members)):
+        time.sleep(TICK_S / 5)
 
 
 def stop_in_order(
