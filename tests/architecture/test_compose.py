@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ PROCESSES: dict[str, type[SharedSettings]] = {
     "api": ApiSettings,
     "worker": WorkerSettings,
     "maintenance": MaintenanceSettings,
+}
+OWN_DEFAULTS = {
+    "STORAGE_URL": "a volume",
+    "LOG_FORMAT": "a person reads along in development",
+    "AUTH": "off in development, where only this machine reaches the port",
+    "TRUSTED_PROXIES": "nginx",
 }
 EXACT_VERSION = re.compile(r":\d+\.\d+\.\d+[\w.-]*$")
 BUILT_HERE = re.compile(r"^full-rag-(api|worker|dev):local$")
@@ -61,8 +68,10 @@ def test_the_file_has_no_key_that_docker_compose_1_refuses(name: str) -> None:
     assert {key for key in compose(name) if not key.startswith("x-")} <= known
 
 
-def test_production_publishes_nginx_on_this_machine_and_nothing_else() -> None:
-    assert published(PRODUCTION) == {"nginx": ["127.0.0.1:8001:8001"]}
+def test_production_publishes_nginx_and_nothing_else_and_asks_every_caller_for_a_key() -> None:
+    assert published(PRODUCTION) == {"nginx": ["0.0.0.0:8001:8001"]}
+    environment = services(PRODUCTION)["api"]["environment"]
+    assert (environment["ENVIRONMENT"], environment["AUTH"]) == ("production", "required")
 
 
 def test_development_publishes_the_api_on_this_machine_and_nothing_else() -> None:
@@ -95,7 +104,7 @@ def test_defaults_of_the_compose_files_are_those_of_the_example() -> None:
     for name in COMPOSE_FILES:
         text = (ROOT / name).read_text(encoding="utf-8")
         for variable, default in re.findall(r"\$\{([A-Z][A-Z0-9_]*):-([^}]*)\}", text):
-            if variable not in ("STORAGE_URL", "LOG_FORMAT"):  # a volume; a person who reads along
+            if variable not in OWN_DEFAULTS:
                 assert example()[variable][1] == default, f"{name}: {variable}"
 
 
@@ -152,7 +161,15 @@ def test_the_stores_are_on_a_network_without_a_way_out() -> None:
     assert compose(PRODUCTION)["networks"]["back"] == {"internal": True}
     for store in ("mongo", "valkey"):
         assert services(PRODUCTION)[store]["networks"] == ["back"]
-    assert services(PRODUCTION)["nginx"]["networks"] == ["front"]
+    assert set(services(PRODUCTION)["nginx"]["networks"]) == {"front"}
+
+
+def test_the_api_believes_nginx_and_nobody_else_about_the_clients_address() -> None:
+    nginx = services(PRODUCTION)["nginx"]["networks"]["front"]["ipv4_address"]
+    assert services(PRODUCTION)["api"]["environment"]["TRUSTED_PROXIES"] == nginx
+    subnet = compose(PRODUCTION)["networks"]["front"]["ipam"]["config"][0]["subnet"]
+    assert ip_address(nginx) in ip_network(subnet)
+    assert int(nginx.split(".")[3]) > 200, "Docker gives the low addresses to the replicas"
 
 
 def test_a_container_is_given_longer_to_stop_than_its_process_takes() -> None:

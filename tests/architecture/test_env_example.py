@@ -13,6 +13,8 @@ KINDS: tuple[type[SharedSettings], ...] = (ApiSettings, WorkerSettings, Maintena
 NOT_OURS = {
     "WORKERS",
     "BIND",
+    "FRONT_SUBNET",
+    "NGINX_ADDRESS",
     "API_REPLICAS",
     "WORKER_REPLICAS",
     "API_MEMORY",
