@@ -13,7 +13,6 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -67,7 +66,7 @@ class AllowListJob(Job):
         """Whether this is `process("<24 hex>")` and nothing else."""
         try:
             name, instance, arguments, named = json.loads(self.data)
-        except (ValueError, TypeError, DeserializationError):
+        except (ValueError, TypeError, RecursionError):
             return False
         return (
             name == JOB

@@ -1,5 +1,6 @@
 """Keeps the lease alive while a work-horse works, and watches the time that it has left to stop."""
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from app.queue.hold import Holding
 
 LOOK_S: Final = 0.2
 TRY_AGAIN_S: Final = 1.0
+END_WAIT_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -31,15 +33,15 @@ class Heartbeat:
         self._abandon = abandon
         self._grace_s = grace_s
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        context = contextvars.copy_context()  # so that its log lines name the document
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="heartbeat", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def end(self) -> None:
         self._ended.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._thread.join(END_WAIT_S)  # it may be waiting for a database that hangs
 
     def beat(self) -> bool:
         """Renew now; False when the hold was lost. Raises PyMongoError while the database is away."""

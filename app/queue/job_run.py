@@ -14,7 +14,7 @@ from app.db.client import Record
 from app.db.collections.work import WorkFiles
 from app.db.transitions.work import Hold
 from app.domain.analysis import analysis_key
-from app.domain.errors import HandBack, LostClaim
+from app.domain.errors import DomainError, HandBack, LostClaim
 from app.domain.file import new_token
 from app.domain.result import Analysis
 from app.domain.status import Status
@@ -156,7 +156,8 @@ class JobRun:
     def _end_badly(self, error: Exception) -> None:
         """Back to the queue or failed, as the retry policy decides."""
         failure = failure_of(error)
-        log.warning("attempt_failed", code=failure.code, retryable=failure.retryable, exc_info=error)
+        unforeseen = None if isinstance(error, DomainError) else error
+        log.warning("attempt_failed", code=failure.code, retryable=failure.retryable, exc_info=unforeseen)
         decision = decide(error, self._claimed, self._runtime.settings.max_attempts)
         attempt = self._attempt(code=failure.code, message=failure.message)
         if not isinstance(decision, Again):

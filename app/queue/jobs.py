@@ -33,3 +33,4 @@ def process(file_id: str) -> None:
             log.exception("database_away")  # the lease runs out, or was never taken: the reconciler goes on
         finally:
             bell.close()
+            runtime.stop.done()

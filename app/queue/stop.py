@@ -31,3 +31,7 @@ class Stop:
         """From now on SIGTERM asks this process to stop, and Ctrl-C is left to the parent."""
         signal.signal(signal.SIGTERM, self.ask)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def done(self) -> None:
+        """Nothing is left that is worth waiting for: from now on SIGTERM ends this process."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -98,6 +98,8 @@ class FullRagWorker(Worker):
         """`--with-scheduler` may be said and means nothing: the record says when to try again."""
 
     def teardown(self) -> None:
+        for number in STOP_SIGNALS:  # whoever signals once more: there is nothing left to hurry
+            signal.signal(number, signal.SIG_IGN)
         if self._runtime is not None:
             self._runtime.renderer.close()
         with suppress(RedisError, OSError), self._hastily():
@@ -156,8 +158,10 @@ class FullRagWorker(Worker):
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Signals wait until the parent knows the child's number and the child has its own handlers."""
         assert self._runtime is not None
-        with suppress(RendererNotStarted):
+        try:
             self._runtime.renderer.start()  # again, if it has died
+        except RendererNotStarted:
+            log.exception("renderer_not_started")  # the document's record will say so
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             super().fork_work_horse(job, queue)
@@ -176,11 +180,11 @@ class FullRagWorker(Worker):
         """When it did not end well, what it held is free at once, whether or not Valkey answers."""
         ended = super().wait_for_horse()
         signal.alarm(0)  # RQ's monitor interrupts the waiting only
-        self._has_job = False
         status = ended[1]
         if status != os.EX_OK:
             assert self._runtime is not None
             free_horse(self._runtime, self.horse_pid, status)
+        self._has_job = False
         return ended
 
     # --- the wish to stop

@@ -10,8 +10,8 @@ Everything that was started is stopped at the end of the test, and a worker's lo
 """
 
 import asyncio
+import hashlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,13 +24,14 @@ import psutil
 import pytest
 from bson import ObjectId
 
-from app.domain.file import original_key
+from app.queue.expiry import expire
 from app.queue.q import Doorbell
 from app.storage.open import claim_storage, open_storage
 from tests.support.records import Records
 
 ROOT = Path(__file__).parents[2]
 RESUME = ROOT / "examples" / "resume.pdf"
+REPORT = ROOT / "examples" / "report-10-pages.pdf"
 PATIENCE_S = 60.0
 RQ_CLASSES = {
     "RQ_WORKER_CLASS": "app.queue.workers.FullRagWorker",
@@ -104,6 +105,16 @@ class Worker:
         self.process.wait(PATIENCE_S)
 
 
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; a zombie does not."""
+    left = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            if one.status() != psutil.STATUS_ZOMBIE:
+                left.append(one)
+    return left
+
+
 class Service:
     """The stores of one test, and what the API would do with them."""
 
@@ -125,9 +136,9 @@ class Service:
         self._claim_storage()
 
     def _claim_storage(self) -> None:
-        async def belongs(proposed: str) -> str:
-            self.records.database["meta"].insert_one({"_id": "storage", "storage_id": proposed})
-            return proposed
+        async def belongs(own: str) -> str:
+            self.records.database["meta"].insert_one({"_id": "storage", "storage_id": own})
+            return own
 
         asyncio.run(claim_storage(self.storage, belongs))
 
@@ -144,10 +155,19 @@ class Service:
         worker.says("worker_started")
         return worker
 
+    def pool(self, workers: int, **env: str) -> Worker:
+        """`rq worker-pool -n … --url …`, all of its workers ready."""
+        url = self.env["VALKEY_URL"]
+        pool = self.command("worker-pool", "-n", str(workers), "--url", url, **env)
+        eventually(
+            lambda: pool.text().count("worker_started") >= workers, f"{workers} workers:\n{pool.text()}"
+        )
+        return pool
+
     def upload(self, content: Path | bytes = RESUME, **fields: Any) -> ObjectId:
         """Stored and queued, no bell rung."""
         data = content if isinstance(content, bytes) else content.read_bytes()
-        fields.setdefault("sha256", f"{abs(hash(data)):064x}")
+        fields.setdefault("sha256", hashlib.sha256(data).hexdigest())
         file_id = self.records.queued(**fields)
         self.storage.put(self.records.get(file_id)["blob"], data)
         return file_id
@@ -183,6 +203,34 @@ class Service:
             eventually(lambda: self.records.get(file_id).get("lease", {}).get("pid"), "a claim of the record")
         )
 
+    def runs(self, pid: int) -> bool:
+        return psutil.pid_exists(pid) and bool(alive([psutil.Process(pid)]))
+
+    def free(self, file_id: ObjectId) -> None:
+        """Back to the queue, as the reconciler does with a lease that has run out."""
+        token = self.records.get(file_id)["lease"]["token"]
+        ended = self.records.work.free_killed(file_id, token)
+        assert ended is not None
+        assert self.records.work.apply(expire(self.records.get(file_id), ended, max_attempts=100))
+
+    def use_valkey(self, url: str) -> None:
+        """A Valkey of the test's own, which it may stop."""
+        self.bell.close()
+        self.bell = Doorbell(url)
+        self.env["VALKEY_URL"] = url
+
+    def use_mongo(self, url: str) -> None:
+        """A database of the test's own, which it may stop."""
+        self.records.__exit__()
+        self.records = Records(url, self.env["MONGO_DB"])
+        self.env["MONGO_URL"] = url
+        self._claim_storage()
+
+    def leave_mongo(self) -> None:
+        """Before that database is stopped for good."""
+        for worker in self.workers:
+            worker.end()
+
     def close(self) -> None:
         for worker in self.workers:
             worker.end()
@@ -195,10 +243,3 @@ def service(mongo_url: str, mongo_db: str, valkey_url: str, tmp_path: Path) -> I
     one = Service(mongo_url, mongo_db, valkey_url, tmp_path)
     yield one
     one.close()
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-
-
-__all__ = ["PATIENCE_S", "RESUME", "Service", "Worker", "eventually", "kill", "original_key", "service"]
