@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.config_access import AccessSettings
+from app.domain.passwords import trouble_with_password
 from app.domain.webhook_url import Allowed
 
 PLACEHOLDER_KEYS = frozenset({"", "sk-your-key-here", "your-key-here", "changeme"})
@@ -70,6 +72,15 @@ class SharedSettings(BaseModel):
             raise ValueError("must start with mongodb:// or mongodb+srv://, as in mongodb://mongo:27017")
         return value
 
+    @model_validator(mode="after")
+    def _stores_have_passwords(self) -> Self:
+        if self.environment == "production":
+            for variable, url in (("MONGO_URL", self.mongo_url), ("VALKEY_URL", self.valkey_url)):
+                trouble = trouble_with_password(url.get_secret_value())
+                if trouble:
+                    raise ValueError(f"{variable}: {trouble}")
+        return self
+
 
 class WebhookSettings(SharedSettings):
     """Where webhooks may go: the API refuses a wrong URL at once, the maintenance process calls it."""
@@ -87,10 +98,9 @@ class WebhookSettings(SharedSettings):
         return Allowed.parse(self.webhook_allow)
 
 
-class ApiSettings(WebhookSettings):
+class ApiSettings(AccessSettings, WebhookSettings):
     """The API process."""
 
-    host: str = "127.0.0.1"
     port: int = Field(8001, ge=0, le=65_535)
     max_upload_mb: float = Field(50, gt=0, le=4096)
     upload_idle_s: float = Field(30.0, ge=1)
@@ -123,6 +133,7 @@ class WorkerSettings(SharedSettings):
     pages_per_call: int = Field(10, ge=1, le=100)
     max_parallel_calls: int = Field(4, ge=1, le=32)
     cache_ttl_s: float = Field(86_400, ge=0)
+    max_paid_calls_per_day: int = Field(0, ge=0)
     ocr_language: str = Field("eng", pattern=r"^[A-Za-z0-9_+-]{2,40}$")
 
     @field_validator("page_box", mode="before")

@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
 from pymongo.asynchronous.database import AsyncDatabase
 
-from app.api import error_handlers, files, health, uploads
+from app.api import error_handlers, files, health, openapi, uploads
 from app.api.dependencies import Services
+from app.api.guard import guard, open_gate
 from app.api.liveness import Liveness
 from app.api.opening import FIRST_S, Opening
-from app.api.request_context import RequestContext
-from app.api.schemas import Problem
 from app.config import ApiSettings
 from app.db.client import Record, async_client, async_database
 from app.db.collections.files import Files
@@ -46,12 +45,15 @@ def create_app(settings: ApiSettings, on_refused: Callable[[str], None] | None =
         description="Upload a document, poll its address, read its analysis.",
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_url="/openapi.json" if settings.docs == "on" else None,
+        docs_url="/docs" if settings.docs == "on" else None,
+        redoc_url=None,
     )
-    app.add_middleware(RequestContext)
+    guard(app, settings)
     error_handlers.register(app)
     for router in (health.router, uploads.router, files.router):
         app.include_router(router)
-    _describe_problems(app)
+    openapi.describe(app, settings.keys_required)
     return app
 
 
@@ -67,6 +69,9 @@ async def _start(
     stack.callback(doorbell.close)
     app.state.services = made = _services(settings, database, storage, doorbell, on_refused)
     stack.push_async_callback(made.intake.settle, SETTLE_S)
+    app.state.gate, noting = open_gate(settings, database, doorbell.valkey)
+    if noting is not None:
+        stack.push_async_callback(_ended, noting)
     opening = asyncio.create_task(made.opening.run())
     stack.push_async_callback(_ended, opening)
     await asyncio.wait({opening}, timeout=FIRST_S)
@@ -86,7 +91,9 @@ def _services(
     on_refused: Callable[[str], None],
 ) -> Services:
     the_files = Files(database)
-    limits = Limits(settings.max_upload_mb, settings.upload_idle_s, settings.max_upload_s)
+    limits = Limits(
+        settings.max_upload_mb, settings.upload_idle_s, settings.max_upload_s, settings.allowed_targets
+    )
 
     async def open_up() -> None:
         await the_files.ping()
@@ -123,15 +130,3 @@ async def _ended(task: asyncio.Task[None], stop: asyncio.Event | None = None) ->
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Put `Problem`, to which every route's errors refer, into the OpenAPI document."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -6,11 +6,12 @@ from typing import Annotated, Protocol
 from bson import ObjectId
 from fastapi import Depends, Path, Request
 
+from app.api.auth import ScopeMissing
 from app.api.liveness import Liveness
 from app.api.opening import Opening
 from app.config import ApiSettings
 from app.db.collections.files import Files
-from app.domain.file import PUBLIC_OWNER
+from app.domain.keys import Caller, Scope
 from app.intake.submit import Bell, Intake
 from app.storage.base import Storage
 
@@ -48,9 +49,18 @@ async def open_services(request: Request) -> Services:
     return made
 
 
-async def current_owner() -> str:
-    """Whose documents this caller may see. One dependency of every route: keys change it here."""
-    return PUBLIC_OWNER
+async def current_owner(request: Request) -> str:
+    """Whose documents this caller may see: what the gate (`app.api.access`) found out."""
+    caller: Caller = request.scope["state"]["caller"]
+    return caller.owner
+
+
+async def admin_owner(request: Request) -> str:
+    """`current_owner`, for what needs a key of scope admin."""
+    caller: Caller = request.scope["state"]["caller"]
+    if not caller.scope.allows(Scope.ADMIN):
+        raise ScopeMissing(Scope.ADMIN)
+    return caller.owner
 
 
 async def file_id_of(
@@ -64,4 +74,5 @@ async def file_id_of(
 AnyTime = Annotated[Services, Depends(services)]
 Opened = Annotated[Services, Depends(open_services)]
 Owner = Annotated[str, Depends(current_owner)]
+AdminOwner = Annotated[str, Depends(admin_owner)]
 FileId = Annotated[ObjectId, Depends(file_id_of)]

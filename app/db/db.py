@@ -13,6 +13,8 @@ META: Final = "meta"
 DELIVERIES: Final = "deliveries"
 ENDPOINTS: Final = "endpoints"
 BATCHES: Final = "batches"
+KEYS: Final = "keys"
+BUDGETS: Final = "budgets"
 
 A_STRING: Final = {"$type": "string"}
 
@@ -22,6 +24,7 @@ FILE_INDEXES: Final = (
     IndexModel([("status", ASCENDING), ("lease.until", ASCENDING)], name="leases"),
     IndexModel([("status", ASCENDING), ("ended_at", ASCENDING)], name="retention"),
     IndexModel([("owner", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="of_owner"),
+    IndexModel([("owner", ASCENDING), ("status", ASCENDING)], name="in_flight_of_owner"),
     IndexModel([("analysis_key", ASCENDING), ("status", ASCENDING)], name="same_analysis"),
     IndexModel([("same_as", ASCENDING)], name="waiting_for_same", sparse=True),
     IndexModel([("deleted_at", ASCENDING)], name="tombstones"),
@@ -51,6 +54,7 @@ INDEXES: Final = {
     DELIVERIES: DELIVERY_INDEXES,
     ENDPOINTS: (IndexModel([("owner", ASCENDING), ("created_at", ASCENDING)], name="of_owner"),),
     BATCHES: (IndexModel([("check", ASCENDING)], name="to_check", sparse=True),),
+    BUDGETS: (IndexModel([("remove_at", ASCENDING)], name="day_is_over", expireAfterSeconds=0),),
 }
 
 

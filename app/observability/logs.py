@@ -18,7 +18,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELD_NAMES: Final = """
 event level timestamp logger process pid host
-request_id file_id job_id
+request_id file_id job_id key_id
 method route status code retryable duration_ms
 port url_scheme storage storage_id
 worker attempt attempts batch batches stage pages pages_done pages_total model reader

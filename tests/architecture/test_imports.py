@@ -14,7 +14,8 @@ OBJECTS = {"config", "observability"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "domain": set(),
-    "config": {"domain"},
+    "config": {"domain", "config_access"},
+    "config_access": {"domain"},
     "observability": {"domain"},
     "web": set(),
     "storage": {"domain"},

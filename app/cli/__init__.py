@@ -1,0 +1,1 @@
+"""The command line: `python -m app.cli`. Operator's commands speak to the database."""
