@@ -14,10 +14,11 @@ from app.api.lingering import LingeringResponse
 from app.api.problems import request_id_of
 from app.api.schemas import UploadAnswer, problems
 from app.api.views import json_response
+from app.domain.webhook_url import MAX_URL
 from app.intake.errors import ClientGone, FileTooLarge
+from app.intake.fields import MAX_PROMPT
 from app.intake.idempotency import hashed_key
 from app.intake.submit import Accepted, Wish
-from app.intake.upload import MAX_PROMPT
 
 router = APIRouter(tags=["documents"])
 POLL_AFTER_S: Final = "1"
@@ -37,6 +38,12 @@ FORM: Final[dict[str, Any]] = {
                             "maxLength": MAX_PROMPT,
                             "description": "What to ask about the document, in place of the default prompt",
                         },
+                        "webhook_url": {
+                            "type": "string",
+                            "format": "uri",
+                            "maxLength": MAX_URL,
+                            "description": "Where to be told of the document's end (`GET /webhook-secret`)",
+                        },
                     },
                 }
             }
@@ -50,7 +57,7 @@ PROBLEMS: Final = problems(
     s409="idempotency_in_progress (Retry-After says when to try again)",
     s413="file_too_large",
     s415="unsupported_type",
-    s422="unknown_field, invalid_field, idempotency_key_reused",
+    s422="unknown_field, invalid_field, invalid_webhook_url, idempotency_key_reused",
     s503="unavailable, storage_unavailable, upload_interrupted (Retry-After says when to try again)",
     s507="storage_full",
 )

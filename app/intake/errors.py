@@ -27,7 +27,9 @@ class MalformedForm(DomainError):
 
 class TooManyParts(DomainError):
     code = "too_many_parts"
-    default_message = "The form has too many parts. Send the field 'file' and, if you like, 'prompt'."
+    default_message = (
+        "The form has too many parts. Send the field 'file' and, if you like, 'prompt' and 'webhook_url'."
+    )
 
 
 class UnknownField(DomainError):
@@ -35,7 +37,7 @@ class UnknownField(DomainError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The form field {name!r} is not known. Known are 'file' and 'prompt'; leave it out."
+            f"The form field {name!r} is not known. Known are 'file', 'prompt', 'webhook_url'; leave it out."
         )
 
 

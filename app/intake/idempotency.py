@@ -38,5 +38,6 @@ def refuse_other_content(first: Record, received: Received, options: dict[str, A
     same = first.get("sha256") == received.sha256
     if "deleted_at" not in first:
         same = same and first.get("options", {}) == options
+        same = same and first.get("webhook_url") == received.webhook_url
     if not same:
         raise KeyReused()

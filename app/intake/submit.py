@@ -210,6 +210,8 @@ class _Upload:
             "content_type": received.content_type,
             "options": options,
         }
+        if received.webhook_url is not None:
+            facts["webhook_url"] = received.webhook_url
         try:
             return await self._intake.files.accept(self._id, self._token, facts)
         except PyMongoError:

@@ -7,41 +7,41 @@ write nothing at all.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.domain.file import clean_name
+from app.domain.webhook_url import Allowed, parse_webhook_url
 from app.intake.errors import (
     FileEmpty,
     FileMissing,
     FileTooLarge,
-    InvalidField,
     TooManyFiles,
     UnknownField,
     UnsupportedType,
     UploadTooSlow,
 )
+from app.intake.fields import MAX_CHARACTERS, TextFields
 from app.intake.form import FormParser, Part
 from app.storage.base import AsyncWriter
 
 BLOCK: Final = 256 * 1024
 HEAD: Final = 1024
 SIGNATURE: Final = b"%PDF-"
-MAX_PROMPT: Final = 4_000
-PROMPT_TOO_LONG: Final = f"The field 'prompt' is longer than {MAX_PROMPT:,} characters. Shorten it."
 FORM_OVERHEAD: Final = 256 * 1024
-"""What a body may be larger than its file: boundaries, headers, the prompt."""
+"""What a body may be larger than its file: boundaries, headers, the other fields."""
 
 Open = Callable[[], Awaitable[AsyncWriter | None]]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much, how slowly."""
+    """How much, how slowly, and where a webhook may go."""
 
     max_mb: float
     idle_s: float
     max_s: float
+    webhooks: Allowed = field(default_factory=Allowed)
 
     @property
     def max_bytes(self) -> int:
@@ -61,6 +61,7 @@ class Received:
     sha256: str
     content_type: str
     options: dict[str, Any]
+    webhook_url: str | None = None
 
 
 class Reception:
@@ -78,8 +79,7 @@ class Reception:
         self._hash = hashlib.sha256()
         self._body = 0
         self._size = 0
-        self._prompt: Part | None = None
-        self._prompt_text = bytearray()
+        self._texts = TextFields()
 
     async def feed(self, chunk: bytes) -> None:
         self._body += len(chunk)
@@ -88,8 +88,8 @@ class Reception:
         for part, data in self._form.feed(chunk):
             if part.name == "file":
                 await self._on_file(part, data)
-            elif part.name == "prompt":
-                self._on_prompt(part, data or b"")
+            elif part.name in MAX_CHARACTERS:
+                self._texts.feed(part, data or b"")
             else:
                 raise UnknownField(clean_name(part.name)[:64])
 
@@ -100,12 +100,14 @@ class Reception:
             raise FileMissing()
         if self._size == 0:
             raise FileEmpty()
+        prompt = self._texts.text("prompt")
         return Received(
             name=clean_name(self._file.filename),
             size=self._size,
             sha256=self._hash.hexdigest(),
             content_type="application/pdf",
-            options=self._options(),
+            options={"prompt": prompt} if prompt else {},
+            webhook_url=self._webhook_url(),
         )
 
     async def _on_file(self, part: Part, data: bytes | None) -> None:
@@ -134,23 +136,13 @@ class Reception:
             if self._writer is not None:
                 await self._writer.write(block)
 
-    def _on_prompt(self, part: Part, data: bytes) -> None:
-        if self._prompt is None:
-            self._prompt = part
-        elif part is not self._prompt:
-            raise InvalidField("The field 'prompt' is given twice. Send it once.")
-        self._prompt_text += data
-        if len(self._prompt_text) > 4 * MAX_PROMPT:
-            raise InvalidField(PROMPT_TOO_LONG)
-
-    def _options(self) -> dict[str, Any]:
-        try:
-            prompt = self._prompt_text.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            raise InvalidField("The field 'prompt' is not UTF-8 text. Send it as UTF-8.") from None
-        if len(prompt) > MAX_PROMPT:
-            raise InvalidField(PROMPT_TOO_LONG)
-        return {"prompt": prompt} if prompt else {}
+    def _webhook_url(self) -> str | None:
+        """Refused here if it can never be called; where it leads is judged when it is."""
+        url = self._texts.text("webhook_url")
+        if not url:
+            return None
+        parse_webhook_url(url, self._limits.webhooks)
+        return url
 
 
 async def patient(chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[bytes]:

@@ -185,6 +185,26 @@ def test_the_clients_name_is_kept_as_data(disposition: str, name: str) -> None:
     assert take(form(a_file(PDF, disposition))).name == name
 
 
+def test_a_webhook_url_is_kept_as_it_was_written() -> None:
+    url = "https://Hooks.example/a?b=c"
+    assert take(form(part('name="webhook_url"', url.encode()), a_file())).webhook_url == url
+    assert take(form(part('name="webhook_url"', b" "), a_file())).webhook_url is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hooks.example/", "https://127.0.0.1/", "https://hooks.example:22/", "hooks.example"]
+)
+def test_a_webhook_url_that_can_never_be_called_refuses_the_upload(url: str) -> None:
+    assert refused(form(part('name="webhook_url"', url.encode()), a_file())).code == "invalid_webhook_url"
+
+
+def test_a_webhook_url_is_one_and_not_endless() -> None:
+    one = part('name="webhook_url"', b"https://hooks.example/")
+    assert refused(form(one, one, a_file())).code == "invalid_field"
+    endless = part('name="webhook_url"', b"https://hooks.example/" + b"a" * 9_000)
+    assert refused(form(endless, a_file())).code == "invalid_field"
+
+
 def test_an_empty_prompt_counts_as_none() -> None:
     assert take(form(a_file(), part('name="prompt"', b"  "))).options == {}
 
