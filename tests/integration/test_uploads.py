@@ -2,73 +2,18 @@
 
 import hashlib
 import resource
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pymongo
 import pytest
 import redis
-from pymongo.collection import Collection
+from pydantic import SecretStr
 
 from app.config import ApiSettings
-from tests.support.api import PDF, RunningApi, files_under, running_api, settings_for, wait_until
-
-Records = Collection[dict[str, Any]]
-BOUNDARY = "frontier"
-OPENING = (
-    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'.encode() + PDF
-)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, mongo_url: str, mongo_db: str, valkey_url: str) -> ApiSettings:
-    return settings_for(tmp_path, mongo_url, mongo_db, valkey_url)
-
-
-@pytest.fixture
-def api(settings: ApiSettings) -> Iterator[RunningApi]:
-    with running_api(settings) as running:
-        yield running
-
-
-@pytest.fixture
-def records(mongo_url: str, mongo_db: str) -> Iterator[Records]:
-    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
-        yield client[mongo_db].files
-
-
-@pytest.fixture
-def kept(settings: ApiSettings) -> Path:
-    return Path(settings.storage_url)
-
-
-@contextmanager
-def connection(api: RunningApi, head: bytes = b"", length: int | None = None) -> Iterator[socket.socket]:
-    """A request for /upload whose body we send by hand, chunked where no length is given."""
-    size = f"Content-Length: {length}" if length is not None else "Transfer-Encoding: chunked"
-    start = (
-        f"POST /upload HTTP/1.1\r\nHost: localhost\r\n{size}\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as sock:
-        sock.sendall(start.encode() + head + b"\r\n")
-        yield sock
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n" % len(data) + data + b"\r\n"
-
-
-def answer_of(sock: socket.socket) -> bytes:
-    """All that comes until the server closes."""
-    received = b""
-    while data := sock.recv(65_536):
-        received += data
-    return received
+from tests.support.api import PDF, RunningApi, files_under, running_api, wait_until
+from tests.support.raw import BOUNDARY, ENDING, OPENING, answer_of, chunk, closed_port, connection
+from tests.support.stores import Records
 
 
 def test_an_accepted_upload_is_stored_queued_and_rung(
@@ -193,14 +138,14 @@ def test_a_body_that_stands_still_is_answered_408(
 
 
 def test_the_lease_is_renewed_while_bytes_arrive(settings: ApiSettings, records: Records) -> None:
-    """The reconciler looks all the while: without renewal it would bury the upload after 2 s."""
-    hasty = settings.model_copy(update={"lease_s": 2.0, "reconcile_every_s": 0.2})
+    """The reconciler looks all the while: without renewal it would bury the upload after 8 s."""
+    hasty = settings.model_copy(update={"lease_s": 8.0, "reconcile_every_s": 0.2})
     with running_api(hasty) as api, connection(api, b"Connection: close\r\n") as sock:
         sock.sendall(chunk(OPENING))
         wait_until(lambda: records.count_documents({}) == 1)
         first = (records.find_one() or {})["lease"]["until"]
         wait_until(lambda: (records.find_one() or {"lease": {"until": first}})["lease"]["until"] != first)
-        sock.sendall(chunk(f"\r\n--{BOUNDARY}--\r\n".encode()) + b"0\r\n\r\n")
+        sock.sendall(chunk(ENDING) + b"0\r\n\r\n")
         assert answer_of(sock).startswith(b"HTTP/1.1 202 ")
 
 
@@ -211,7 +156,7 @@ def test_an_upload_that_was_buried_meanwhile_is_answered_503_and_leaves_nothing(
         sock.sendall(chunk(OPENING))
         wait_until(lambda: records.count_documents({}) == 1)
         records.delete_many({})
-        sock.sendall(chunk(f"\r\n--{BOUNDARY}--\r\n".encode()) + b"0\r\n\r\n")
+        sock.sendall(chunk(ENDING) + b"0\r\n\r\n")
         answer = answer_of(sock)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"upload_interrupted" in answer
@@ -237,9 +182,7 @@ def test_a_full_disk_is_answered_507_and_leaves_nothing(
 
 
 def test_uploads_are_accepted_without_valkey(settings: ApiSettings, records: Records) -> None:
-    gone = settings.model_copy(
-        update={"valkey_url": settings_for(Path(), "mongodb://x", "x", closed()).valkey_url}
-    )
+    gone = settings.model_copy(update={"valkey_url": SecretStr(f"redis://127.0.0.1:{closed_port()}")})
     with running_api(gone) as api:
         answers = [api.upload().status_code for _ in range(5)]
         assert api.client.get("/health/ready").status_code == 200
@@ -252,10 +195,3 @@ def test_the_same_connection_serves_the_next_request_after_a_refusal(api: Runnin
     with httpx.Client(base_url=api.client.base_url, timeout=60) as client:
         assert client.post("/upload", files={"file": ("a", b"MZ" * 600)}).status_code == 415
         assert client.get("/").json() == {"status": "healthy"}
-
-
-def closed() -> str:
-    """The URL of a port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
-    return f"redis://127.0.0.1:{port}"
