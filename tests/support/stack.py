@@ -143,6 +143,20 @@ class Stack:
         self.processes[name].stop()
         self.processes[name].start()
 
+    def until_ready(self, timeout: float = PATIENCE_S) -> None:
+        """Until `/health/ready` says so, as a load balancer would ask."""
+        deadline = time.monotonic() + timeout
+        while not self._is_ready():
+            assert time.monotonic() < deadline, f"not ready after {timeout:.0f} s"
+            time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        try:
+            with self.client() as client:
+                return client.get("/health/ready").status_code == 200
+        except httpx.HTTPError:
+            return False
+
     def run(self, name: str, argv: list[str], **settings: str) -> Child:
         """Start one more process in the service's environment, as in a second terminal."""
         env = (self.processes["api"].env or {}) | settings
