@@ -22,6 +22,7 @@ from app.pipeline.ports import Context
 from app.pipeline.process import process
 from app.pipeline.render import render_pages
 from app.pipeline.vision import make_reader
+from app.queue.budget import Budget
 from app.queue.heartbeat import Heartbeat
 from app.queue.hold import Holding
 from app.queue.job_inputs import original, pages_stored, take_over
@@ -115,6 +116,7 @@ class JobRun:
             pages_per_call=pages_per_call,
             answers=answers,
             call_time_s=self._runtime.call_time_s,
+            budget=Budget(self._files.budgets(), record["owner"], settings.max_paid_calls_per_day),
         )
         with ExitStack() as stack:
             pages_done, path = self._converted_before(record), Path(os.devnull)

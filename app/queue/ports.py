@@ -17,6 +17,7 @@ from app.domain.file import new_token, page_key, page_text_key
 from app.domain.result import Answer
 from app.pipeline.assemble import batches_of
 from app.pipeline.ports import Page
+from app.queue.budget import Budget
 from app.queue.heartbeat import Heartbeat
 from app.queue.hold import Holding
 from app.queue.retry_policy import COST_NOTHING, NOT_SENT, TooManyPaidCalls
@@ -41,6 +42,7 @@ class WorkerPorts:
         pages_per_call: int,
         answers: dict[int, Answer],
         call_time_s: float,
+        budget: Budget | None = None,
     ) -> None:
         self._files = files
         self._storage = storage
@@ -51,6 +53,7 @@ class WorkerPorts:
         self._answers = answers
         self._answers_seen: int = record["answered"]
         self._call_time_s = call_time_s
+        self._budget = budget or Budget(None, "", 0)
         self._told_at = time.monotonic()
         self._telling = threading.Lock()
 
@@ -133,6 +136,9 @@ class WorkerPorts:
         self._holding.check()
         if self._holding.time_left() < self._call_time_s:
             raise self._holding.too_long()
+        return self._budget.fence(lambda: self._intent(batch, model))
+
+    def _intent(self, batch: int, model: str) -> str:
         self._be_fresh()
         call_id = new_token()
         if not self._files.fence(self._id, self._holding.token, call_id, batch, model):
@@ -177,6 +183,8 @@ class WorkerPorts:
             self._files.call_failed(self._id, call_id, batch, code, code not in COST_NOTHING)
         except PyMongoError as error:
             raise TransientFailure("The database was away.", code="database_away") from error
+        finally:
+            self._budget.call_failed(call_id, code)
 
 
 def answers_of(record: Record) -> dict[int, Answer]:

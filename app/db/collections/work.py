@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from app.db.apply import apply, patiently
 from app.db.client import Record
 from app.db.clock import ServerClock, server_now
+from app.db.collections.budgets import Budgets
 from app.db.db import FILES, META
 from app.db.transitions import mend, work
 from app.db.transitions.change import ABSENT, Change
@@ -53,6 +54,10 @@ class WorkFiles:
 
     def _ask(self, question: Callable[[], T]) -> T:
         return patiently(question, self.patience())
+
+    def budgets(self) -> Budgets:
+        """The owners' paid calls, as patient as this."""
+        return Budgets(self._database, self.now, lambda: self.patience())
 
     def storage_id(self) -> str | None:
         stored = self._ask(lambda: self._database[META].find_one({"_id": "storage"}))
