@@ -9,13 +9,15 @@ import structlog
 from fastapi import FastAPI
 from pymongo.asynchronous.database import AsyncDatabase
 
-from app.api import error_handlers, files, health, openapi, uploads
+from app.api import deliveries, error_handlers, files, health, openapi, uploads, webhooks
 from app.api.dependencies import Services
 from app.api.guard import guard, open_gate
 from app.api.liveness import Liveness
 from app.api.opening import FIRST_S, Opening
 from app.config import ApiSettings
 from app.db.client import Record, async_client, async_database
+from app.db.collections.deliveries import Deliveries
+from app.db.collections.endpoints import Endpoints
 from app.db.collections.files import Files
 from app.db.db import ensure_indexes_async
 from app.intake.submit import Intake
@@ -51,8 +53,8 @@ def create_app(settings: ApiSettings, on_refused: Callable[[str], None] | None =
     )
     guard(app, settings)
     error_handlers.register(app)
-    for router in (health.router, uploads.router, files.router):
-        app.include_router(router)
+    for room in (health, uploads, files, deliveries, webhooks):
+        app.include_router(room.router)
     openapi.describe(app, settings.keys_required)
     return app
 
@@ -103,6 +105,8 @@ def _services(
     return Services(
         settings=settings,
         files=the_files,
+        endpoints=Endpoints(database, the_files.clock),
+        deliveries=Deliveries(database, the_files.clock),
         storage=storage,
         doorbell=doorbell,
         intake=Intake(the_files, storage, doorbell, settings.lease_s, limits),

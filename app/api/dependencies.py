@@ -10,6 +10,8 @@ from app.api.auth import ScopeMissing
 from app.api.liveness import Liveness
 from app.api.opening import Opening
 from app.config import ApiSettings
+from app.db.collections.deliveries import Deliveries
+from app.db.collections.endpoints import Endpoints
 from app.db.collections.files import Files
 from app.domain.keys import Caller, Scope
 from app.intake.submit import Bell, Intake
@@ -30,6 +32,8 @@ class Services:
 
     settings: ApiSettings
     files: Files
+    endpoints: Endpoints
+    deliveries: Deliveries
     storage: Storage
     doorbell: Doorbell
     intake: Intake
@@ -55,6 +59,14 @@ async def current_owner(request: Request) -> str:
     return caller.owner
 
 
+async def writing_owner(request: Request) -> str:
+    """`current_owner`, for reading what a key of scope read may not see."""
+    caller: Caller = request.scope["state"]["caller"]
+    if not caller.scope.allows(Scope.WRITE):
+        raise ScopeMissing(Scope.WRITE)
+    return caller.owner
+
+
 async def admin_owner(request: Request) -> str:
     """`current_owner`, for what needs a key of scope admin."""
     caller: Caller = request.scope["state"]["caller"]
@@ -74,5 +86,6 @@ async def file_id_of(
 AnyTime = Annotated[Services, Depends(services)]
 Opened = Annotated[Services, Depends(open_services)]
 Owner = Annotated[str, Depends(current_owner)]
+WritingOwner = Annotated[str, Depends(writing_owner)]
 AdminOwner = Annotated[str, Depends(admin_owner)]
 FileId = Annotated[ObjectId, Depends(file_id_of)]

@@ -20,6 +20,8 @@ from app.db.transitions.notify import UPLOAD
 OVERLAP: Final = timedelta(hours=24)
 """For so long after a rotation the old secret signs too."""
 SECRET_BYTES: Final = 32
+MAX_ENDPOINTS: Final = 20
+"""Of one owner: each event is sent to every one of them."""
 
 
 def new_secret() -> str:
