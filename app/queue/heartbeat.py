@@ -55,9 +55,13 @@ class Heartbeat:
     def _run(self) -> None:
         every_s = self._holding.lease_s / 4
         due = time.monotonic() + every_s
+        told = False
         while not self._ended.wait(min(LOOK_S, every_s)):
             if self._holding.lost or self._holding.over():
                 return
+            if self._holding.stop.asked and not told:
+                told = True  # here and not in the signal's handler, which may interrupt a log line
+                log.info("asked_to_stop")
             if self._holding.stop.grace_over(self._grace_s):
                 self._abandon()
                 return

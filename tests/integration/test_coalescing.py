@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.domain.file import page_key
+from tests.support.gated_model import GatedModel, gated_model
 from tests.support.llmock import ModelServer, model_server
 from tests.support.workers import Service, eventually, service
 
@@ -23,6 +24,14 @@ def paying(service: Service, model: ModelServer) -> Service:
     return service
 
 
+@pytest.fixture
+def gated(paying: Service) -> Iterator[GatedModel]:
+    """In the other model's place: one that answers when the test says so."""
+    with gated_model() as server:
+        paying.env["OPENAI_BASE_URL"] = server.base_url
+        yield server
+
+
 def test_twins_in_work_at_once_cost_one_call(paying: Service, model: ModelServer) -> None:
     model.is_slow(1)
     twins = [paying.upload() for _ in range(5)]
@@ -35,11 +44,10 @@ def test_twins_in_work_at_once_cost_one_call(paying: Service, model: ModelServer
     assert len({record["result"] for record in records}) == 1
 
 
-def test_a_twin_waits_and_says_so_while_the_first_is_in_work(paying: Service, model: ModelServer) -> None:
-    model.is_slow(3)
+def test_a_twin_waits_and_says_so_while_the_first_is_in_work(paying: Service, gated: GatedModel) -> None:
     paying.pool(2)
     first, second = paying.submit(), paying.upload()
-    model.wait_for_calls(1)
+    gated.wait_for_calls(1)
     paying.ring(second)
     eventually(
         lambda: paying.records.get(second).get("waiting_for") == "same document",
@@ -47,9 +55,10 @@ def test_a_twin_waits_and_says_so_while_the_first_is_in_work(paying: Service, mo
     )
     assert paying.records.status(second) == "queued"
     assert paying.records.get(second)["attempts_made"] == 0
+    gated.let_all()
     paying.wait_for(first, "api call done")
     paying.wait_for(second, "api call done")
-    assert model.paid_calls() == 1
+    assert gated.paid == 1
 
 
 def test_a_finished_analysis_is_copied_with_its_pages_and_costs_nothing(
@@ -89,14 +98,14 @@ def test_without_a_cache_the_same_document_is_analysed_again(paying: Service, mo
     assert model.paid_calls() == 2
 
 
-def test_a_first_that_fails_lets_its_twin_try(paying: Service, model: ModelServer) -> None:
-    model.is_slow(2, times=1)
-    model.answers("cut off", times=1, finish_reason="length")
+def test_a_first_that_fails_lets_its_twin_try(paying: Service, gated: GatedModel) -> None:
+    gated.cut_off(0)
     paying.pool(2)
     first, second = paying.submit(), paying.upload()
-    model.wait_for_calls(1)
+    gated.wait_for_calls(1)
     paying.ring(second)
     eventually(lambda: paying.records.get(second).get("waiting_for"), "the second's reason to wait")
+    gated.let_all()
     assert paying.wait_for(first, "failed")["error"]["code"] == "answer_truncated"
     paying.wait_for(second, "api call done")
 

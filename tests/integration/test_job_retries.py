@@ -7,6 +7,7 @@ import pytest
 from bson import ObjectId
 
 from app.domain.file import page_key
+from tests.support.gated_model import GatedModel, gated_model
 from tests.support.llmock import ModelServer, model_server
 from tests.support.workers import REPORT, Service, eventually, service
 
@@ -25,6 +26,14 @@ def model() -> Iterator[ModelServer]:
 def paying(service: Service, model: ModelServer) -> Service:
     service.env |= {"READER": "openai", "OPENAI_BASE_URL": model.base_url, "MAX_PARALLEL_CALLS": "1"}
     return service
+
+
+@pytest.fixture
+def gated(paying: Service) -> Iterator[GatedModel]:
+    """In the other model's place: one that answers when the test says so."""
+    with gated_model() as server:
+        paying.env["OPENAI_BASE_URL"] = server.base_url
+        yield server
 
 
 def tried(paying: Service, file_id: ObjectId, times: int) -> dict[str, object]:
@@ -88,24 +97,23 @@ def test_pages_that_are_gone_are_drawn_again(paying: Service, model: ModelServer
 
 
 def test_a_retry_pays_only_for_what_is_missing_under_the_plan_it_was_begun_with(
-    paying: Service, model: ModelServer
+    paying: Service, gated: GatedModel
 ) -> None:
     worker = paying.worker(PAGES_PER_CALL="4")
-    model.script()
-    file_id = paying.upload(REPORT)
-    model.is_slow(0.5)
-    model.answers("first part", times=1)
-    paying.ring(file_id)
-    eventually(lambda: paying.records.get(file_id)["answered"] == 1, "the first answer")
+    file_id = paying.submit(REPORT)
+    gated.let(1)
+    gated.wait_for_calls(2)
     worker.end()
     paying.free(file_id)
     paying.worker(PAGES_PER_CALL="10")
     paying.ring(file_id)
+    gated.wait_for_calls(3)
+    gated.let_all()
     record = paying.wait_for(file_id, "api call done")
     assert record["pages_per_call"] == 4
-    assert sorted(record["answers"]) == ["0", "1", "2"]
-    assert record["answers"]["0"]["text"] == "first part"
-    assert model.paid_calls() <= 4  # three, and one more when the kill fell between a call and its answer
+    texts = [record["answers"][number]["text"] for number in ("0", "1", "2")]
+    assert texts == ["answer 0", "answer 2", "answer 3"]
+    assert gated.paid == 4  # three, and the one whose caller was killed before the answer came
 
 
 def test_the_last_attempt_ends_the_document_with_the_last_error(paying: Service, model: ModelServer) -> None:

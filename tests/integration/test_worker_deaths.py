@@ -10,39 +10,39 @@ import redis
 
 from app.embedded import EmbeddedMongo, EmbeddedValkey
 from app.queue.q import WORKERS_KEY, worker_key
-from tests.support.llmock import ModelServer, model_server
+from tests.support.gated_model import GatedModel, gated_model
 from tests.support.workers import Service, alive, eventually, service
 
 __all__ = ["service"]
 
 
 @pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with model_server() as server:
+def model() -> Iterator[GatedModel]:
+    with gated_model() as server:
         yield server
 
 
 @pytest.fixture
-def paying(service: Service, model: ModelServer) -> Service:
+def paying(service: Service, model: GatedModel) -> Service:
     service.env |= {"READER": "openai", "OPENAI_BASE_URL": model.base_url}
     return service
 
 
 def test_a_killed_horses_document_goes_on_at_once_without_waiting_for_its_lease(
-    paying: Service, model: ModelServer
+    paying: Service, model: GatedModel
 ) -> None:
-    model.is_slow(3, times=1)
     paying.worker(LEASE_S="600")
     file_id = paying.submit()
     model.wait_for_calls(1)
     os.kill(paying.horse(file_id), signal.SIGKILL)
+    model.wait_for_calls(2)
+    model.let_all()
     record = paying.wait_for(file_id, "api call done")
     assert [attempt["code"] for attempt in record["attempts"]] == ["worker_died", None]
-    assert model.paid_calls() <= 2
+    assert model.paid == 2
 
 
-def test_a_horse_that_kills_itself_for_good_leaves_a_reason(paying: Service, model: ModelServer) -> None:
-    model.is_slow(3)
+def test_a_horse_that_kills_itself_for_good_leaves_a_reason(paying: Service, model: GatedModel) -> None:
     paying.worker(MAX_ATTEMPTS="1")
     file_id = paying.submit()
     model.wait_for_calls(1)
@@ -51,25 +51,23 @@ def test_a_horse_that_kills_itself_for_good_leaves_a_reason(paying: Service, mod
     assert (error["code"], error["retryable"]) == ("worker_died", True)
 
 
-def test_a_horse_that_outlives_its_parent_finishes_its_document(paying: Service, model: ModelServer) -> None:
-    model.is_slow(2, times=1)
+def test_a_horse_that_outlives_its_parent_finishes_its_document(paying: Service, model: GatedModel) -> None:
     worker = paying.worker()
     file_id = paying.submit()
     model.wait_for_calls(1)
     family = worker.family()
     worker.signal(signal.SIGKILL)
     worker.exits()
+    model.let_all()
     record = paying.wait_for(file_id, "api call done")
-    assert model.paid_calls() == 1
+    assert model.paid == 1
     assert record["attempts_made"] == 1
     eventually(lambda: not alive(family), "the end of horse and renderer")
 
 
 def test_a_horse_that_was_frozen_while_another_took_over_writes_nothing(
-    paying: Service, model: ModelServer
+    paying: Service, model: GatedModel
 ) -> None:
-    model.answers("the first", times=1)
-    model.is_slow(1, times=1)
     paying.worker(LEASE_S="600")
     file_id = paying.submit()
     model.wait_for_calls(1)
@@ -79,13 +77,15 @@ def test_a_horse_that_was_frozen_while_another_took_over_writes_nothing(
     paying.free(file_id)  # as the reconciler does when a lease has run out
     other = paying.worker()
     paying.ring(file_id)
+    model.wait_for_calls(2)
+    model.let_all()
     done = paying.wait_for(file_id, "api call done")
     os.kill(frozen, signal.SIGCONT)
     eventually(lambda: not paying.runs(frozen), "the end of the frozen horse")
     now = paying.records.get(file_id)
     assert now["ended_by"] == done["ended_by"] != token
     assert (now["result"], now["revision"]) == (done["result"], done["revision"])
-    assert model.paid_calls() == 2
+    assert model.paid == 2
     assert other.process.poll() is None
 
 
@@ -96,8 +96,7 @@ def test_the_parent_starts_a_dead_renderer_again(service: Service) -> None:
     service.wait_for(service.submit(), "api call done")
 
 
-def test_a_flushed_valkey_finds_its_worker_again_during_a_job(paying: Service, model: ModelServer) -> None:
-    model.is_slow(7, times=1)
+def test_a_flushed_valkey_finds_its_worker_again_during_a_job(paying: Service, model: GatedModel) -> None:
     paying.worker()
     file_id = paying.submit()
     model.wait_for_calls(1)
@@ -106,30 +105,31 @@ def test_a_flushed_valkey_finds_its_worker_again_during_a_job(paying: Service, m
         valkey.flushdb()
         eventually(lambda: valkey.exists(worker_key(name)), "the worker's sign of life")
         assert valkey.smembers("rq:workers")
+    model.let_all()
     paying.wait_for(file_id, "api call done")
     again = paying.submit(sha256="another")
     paying.wait_for(again, "api call done")
-    assert model.paid_calls() == 2
+    assert model.paid == 2
 
 
 def test_an_outage_of_valkey_in_the_middle_of_a_job_costs_nothing(
-    service: Service, model: ModelServer, tmp_path: Path
+    service: Service, model: GatedModel, tmp_path: Path
 ) -> None:
     with EmbeddedValkey(tmp_path / "valkey", persistent=False) as valkey:
         service.use_valkey(valkey.url)
         service.env |= {"READER": "openai", "OPENAI_BASE_URL": model.base_url}
-        model.is_slow(1, times=1)
         worker = service.worker()
         file_id = service.submit()
         model.wait_for_calls(1)
         valkey.kill()
+        model.let_all()
         service.wait_for(file_id, "api call done")
         valkey.start()
         again = service.upload(sha256="another")
         eventually(lambda: service.bell.ring(str(again)), "a bell that is heard")
         service.wait_for(again, "api call done")
         assert worker.process.poll() is None
-        assert model.paid_calls() == 2
+        assert model.paid == 2
 
 
 def test_a_worker_that_is_started_before_valkey_waits_for_it(service: Service, tmp_path: Path) -> None:
@@ -145,18 +145,18 @@ def test_a_worker_that_is_started_before_valkey_waits_for_it(service: Service, t
 
 
 def test_a_database_that_dies_during_the_paid_call_gets_the_answer_when_it_is_back(
-    paying: Service, model: ModelServer, tmp_path: Path
+    paying: Service, model: GatedModel, tmp_path: Path
 ) -> None:
     with EmbeddedMongo(tmp_path / "mongo") as mongo:
         paying.use_mongo(mongo.url)
-        model.is_slow(2, times=1)
         paying.worker()
         file_id = paying.submit()
         model.wait_for_calls(1)
         mongo.kill()
-        eventually(lambda: model.requests(), "the answer of the model")
+        model.let_all()
+        model.wait_for_paid(1)
         mongo.start()
         record = paying.wait_for(file_id, "api call done")
         assert record["attempts_made"] == 1
-        assert model.paid_calls() == 1
+        assert model.paid == 1
         paying.leave_mongo()
