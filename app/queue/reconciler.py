@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -52,12 +53,14 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._every_s = settings.reconcile_every_s
-        self._grace_s = settings.lease_s / 2
+        self.every_s = settings.reconcile_every_s
+        self._lease_s = settings.lease_s
         self._tally = Tally()
         self._away = False
+        self._looked_at: datetime | None = None
+        """When the last complete tick ended."""
         self._blind_until = 0.0
-        files = Mending(database)
+        self._files = files = Mending(database)
         records = RecordSteps(files, doorbell, settings, self._tally)
         data = ByteSteps(files, storage, settings, self._tally)
         self.steps = [
@@ -79,10 +82,11 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop`; nothing but that ends it."""
+        self._let_holders_renew()  # the database may have been away until now
         while not stop.is_set():
             await self.tick()
             try:
-                await asyncio.wait_for(stop.wait(), self._every_s)
+                await asyncio.wait_for(stop.wait(), self.every_s)
             except TimeoutError:
                 continue
 
@@ -92,28 +96,38 @@ class Reconciler:
         A step that fails is logged and keeps no other from running, except that all wait for MongoDB.
         """
         before = self._tally.total.copy()
-        for step in self.steps:
-            if self._skipped(step):
-                continue
-            try:
-                await step.run()
-            except Exception as error:
-                if isinstance(error, PyMongoError) and interrupted(error):
-                    self._database_away(step)
-                    break
-                log.exception("reconcile_step_failed", step=step.name)
-            step.not_before = self._clock() + step.every_s
-        else:
+        try:
+            await self._notice_a_gap()
+            for step in self.steps:
+                await self._run(step)
+            self._looked_at = await self._files.now()
             self._away = False
+        except PyMongoError as error:
+            if not self._away or not interrupted(error):
+                log.warning("reconcile_database_away", error_type=type(error).__name__)
+            self._away = True
         return self._tally.total - before
 
-    def _skipped(self, step: Step) -> bool:
+    async def _run(self, step: Step) -> None:
         now = self._clock()
-        return now < step.not_before or (step.trusts_leases and now < self._blind_until)
+        if now < step.not_before or (step.trusts_leases and now < self._blind_until):
+            return
+        try:
+            await step.run()
+        except Exception as error:
+            if isinstance(error, PyMongoError) and interrupted(error):
+                raise
+            log.exception("reconcile_step_failed", step=step.name)
+        step.not_before = self._clock() + step.every_s
 
-    def _database_away(self, step: Step) -> None:
-        """Leases could not be renewed meanwhile: nobody's is judged until holders had time to do it."""
-        self._blind_until = self._clock() + self._grace_s
-        if not self._away:
-            self._away = True
-            log.warning("reconcile_database_away", step=step.name)
+    async def _notice_a_gap(self) -> None:
+        """After an outage, a standstill of this machine or a jump of the database's clock.
+
+        Leases could not be renewed meanwhile: whoever lives gets time to do it before they are judged.
+        """
+        seen, now = self._looked_at, await self._files.now()
+        if seen is not None and (now - seen).total_seconds() > self.every_s + self._lease_s / 4:
+            self._let_holders_renew()
+
+    def _let_holders_renew(self) -> None:
+        self._blind_until = self._clock() + self._lease_s / 2
