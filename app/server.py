@@ -20,6 +20,7 @@ from app.db.collections.deliveries import Deliveries
 from app.db.collections.endpoints import Endpoints
 from app.db.collections.files import Files
 from app.db.db import ensure_indexes_async
+from app.intake.quotas import Quotas
 from app.intake.submit import Intake
 from app.intake.upload import Limits
 from app.queue.q import Doorbell
@@ -93,6 +94,7 @@ def _services(
     on_refused: Callable[[str], None],
 ) -> Services:
     the_files = Files(database)
+    quotas = Quotas(the_files, settings.max_in_flight, settings.max_stored_bytes)
     limits = Limits(
         settings.max_upload_mb, settings.upload_idle_s, settings.max_upload_s, settings.allowed_targets
     )
@@ -109,7 +111,7 @@ def _services(
         deliveries=Deliveries(database, the_files.clock),
         storage=storage,
         doorbell=doorbell,
-        intake=Intake(the_files, storage, doorbell, settings.lease_s, limits),
+        intake=Intake(the_files, storage, doorbell, settings.lease_s, limits, quotas),
         liveness=Liveness(doorbell.alive_workers_async, the_files.anyone_working),
         opening=Opening(open_up, on_refused),
     )

@@ -38,7 +38,8 @@ async def read_file(file_id: FileId, services: Opened, owner: Owner) -> Response
     status_code=202,
     summary="Try a failed or cancelled document again",
     description="Attempts start again; what was answered and paid for stays.",
-    responses=problems(404, 503, s409="not_retryable") | {202: {"model": FileView}},
+    responses=problems(404, 503, s409="not_retryable", s429="too_many_in_flight")
+    | {202: {"model": FileView}},
 )
 async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
     for _ in range(TRIES):
@@ -48,6 +49,7 @@ async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Respons
                 f"Only a failed or cancelled document can be retried; this one is '{record['status']}'.",
                 code="not_retryable",
             )
+        await services.intake.quotas.room_for_retry(owner)
         if await services.files.retry(file_id, owner):
             break
     else:

@@ -53,11 +53,13 @@ FORM: Final[dict[str, Any]] = {
 PROBLEMS: Final = problems(
     s400="file_missing, file_empty, too_many_files, too_many_parts, malformed_multipart, "
     "idempotency_key_invalid",
+    s403="stored_quota_exceeded",
     s408="upload_too_slow",
     s409="idempotency_in_progress (Retry-After says when to try again)",
     s413="file_too_large",
     s415="unsupported_type",
     s422="unknown_field, invalid_field, invalid_webhook_url, idempotency_key_reused",
+    s429="too_many_in_flight (Retry-After says when to try again)",
     s503="unavailable, storage_unavailable, upload_interrupted (Retry-After says when to try again)",
     s507="storage_full",
 )

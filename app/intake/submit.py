@@ -20,6 +20,7 @@ from app.db.collections.files import Files
 from app.domain.file import new_id, new_token, original_key
 from app.intake.errors import KeyInProgress, UploadInterrupted
 from app.intake.idempotency import refuse_other_content, refuse_while_saving
+from app.intake.quotas import Quotas
 from app.intake.upload import Limits, Received, receive
 from app.storage.base import AsyncWriter, Storage
 
@@ -58,8 +59,17 @@ class Accepted:
 class Intake:
     """Accepts documents; one a process."""
 
-    def __init__(self, files: Files, storage: Storage, bell: Bell, lease_s: float, limits: Limits) -> None:
+    def __init__(
+        self,
+        files: Files,
+        storage: Storage,
+        bell: Bell,
+        lease_s: float,
+        limits: Limits,
+        quotas: Quotas | None = None,
+    ) -> None:
         self.files = files
+        self.quotas = quotas or Quotas(files)
         self.storage = storage
         self.limits = limits
         self.lease_s = lease_s
@@ -126,6 +136,7 @@ class _Upload:
             refuse_other_content(self._first, received, options)
             return Accepted(str(self._first["_id"]), replayed=True)
         assert self._writer is not None
+        await self._intake.quotas.room_for_bytes(wish.owner, received.size)
         await self._writer.commit()
         if not await self._queue(received, options):
             raise UploadInterrupted()
@@ -154,11 +165,12 @@ class _Upload:
                     return
             await self._intake.storage.delete_prefix(str(self._id))
         except Exception as error:
-            log.warning("upload not undone", file_id=str(self._id), error_type=type(error).__name__)
+            log.warning("upload_not_undone", file_id=str(self._id), error_type=type(error).__name__)
 
     async def _open(self) -> AsyncWriter | None:
         """The record before the first byte; no writer when the key says that this was sent before."""
         if await self._recorded_anew():
+            await self._intake.quotas.room_for_recorded(self._wish.owner)
             writer = await self._intake.storage.writer(original_key(self._id, self._token))
             self._writer = writer
             return _Guarded(self, writer)

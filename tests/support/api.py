@@ -60,7 +60,13 @@ def settings_for(folder: Path, mongo_url: str, mongo_db: str, valkey_url: str, *
 def running(app: FastAPI) -> Iterator[RunningApi]:
     """Serve `app` on a free port."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # as `app.main` has it: who a client is, is our own question
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -14,7 +14,7 @@ from app.db.db import FILES, META
 from app.db.transitions import intake, mend, person
 from app.db.transitions.change import ABSENT
 from app.domain.file import new_token
-from app.domain.status import IN_WORK, Status
+from app.domain.status import IN_WORK, TERMINAL, Status
 
 INTERNAL: Final = (
     "answers",
@@ -122,6 +122,22 @@ class Files:
         """How many documents stand before one that was queued at `queued_at`."""
         ahead = {"status": str(Status.QUEUED), "queued_at": {"$lt": queued_at}}
         return await self._files.count_documents(ahead, limit=10_000)
+
+    async def in_flight(self, owner: str, limit: int) -> int:
+        """How many of the owner's documents have not ended, counted up to `limit`."""
+        unfinished = sorted(str(status) for status in Status if status not in TERMINAL)
+        mine = {"owner": owner, "status": {"$in": unfinished}}
+        return await self._files.count_documents(mine, limit=limit)
+
+    async def stored_bytes(self, owner: str) -> int:
+        """How much the owner's uploaded files take; not the pages that were drawn of them."""
+        found = await self._files.aggregate(
+            [
+                {"$match": {"owner": owner, "deleted_at": ABSENT}},
+                {"$group": {"_id": None, "bytes": {"$sum": "$size"}}},
+            ]
+        )
+        return sum([int(one["bytes"]) async for one in found])
 
     async def anyone_working(self) -> bool:
         """Whether some worker holds a lease now."""
