@@ -1,7 +1,9 @@
 """Starts the API process: `python -m app.main`."""
 
+import signal
 import socket
 import sys
+from types import FrameType
 from typing import Final
 
 import structlog
@@ -49,10 +51,22 @@ def _serve(settings: ApiSettings, listening: socket.socket) -> int:
     )
     server = uvicorn.Server(config)
     log.info("listening", port=listening.getsockname()[1])
-    server.run(sockets=[listening])
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # uvicorn has its own while it serves, and raises again afterwards
+    try:
+        server.run(sockets=[listening])
+    except SystemExit as left:
+        if not refusals:
+            raise
+        log.info("not_started", exit_code=left.code)
     if refusals:
         return _refuse(refusals[0])
     return 0 if server.started else 1
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """A stop that was asked for is no failure."""
+    raise SystemExit(0)
 
 
 def _listen(settings: ApiSettings) -> socket.socket:

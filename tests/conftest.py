@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-pytest_plugins = ["tests.support.servers", "tests.support.stores"]
+pytest_plugins = ["tests.support.servers", "tests.support.stores", "tests.support.s3"]
 
 E2E = Path(__file__).parent / "e2e"
 

@@ -44,10 +44,18 @@ class _Aborted(Exception):
 def _in_our_words() -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise KeyError(str(error)[:200]) from None
     except (BaseError, OSError) as error:
         raise StorageUnavailable() from error
+
+
+@contextmanager
+def _reading(key: str) -> Iterator[None]:
+    """`_in_our_words`, where a missing object is a KeyError."""
+    with _in_our_words():
+        try:
+            yield
+        except FileNotFoundError:
+            raise KeyError(key) from None
 
 
 class S3Writer:
@@ -89,6 +97,7 @@ class S3Writer:
             with suppress(asyncio.QueueFull):
                 self._parts.put_nowait(_Aborted())
             await asyncio.wait({upload}, timeout=0.05)
+        upload.exception()  # it was asked for; unread, it would be logged as forgotten
 
     async def _send(self) -> None:
         await obstore.put_async(
@@ -141,14 +150,14 @@ class S3Storage:
         return S3Writer(self._store, checked_key(key))
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
-        with _in_our_words():
+        with _reading(key):
             answer = await obstore.get_async(self._store, checked_key(key))
             async for block in answer.stream(min_chunk_size=BLOCK):
                 yield bytes(block)
 
     async def exists(self, key: str) -> bool:
         try:
-            with _in_our_words():
+            with _reading(key):
                 await obstore.head_async(self._store, checked_key(key))
         except KeyError:
             return False
@@ -172,24 +181,25 @@ class S3Storage:
 
     async def check(self) -> None:
         """The bucket answers. (Writing a probe each time would be billed each time.)"""
-        with suppress(KeyError), _in_our_words():
+        with suppress(KeyError), _reading(STORAGE_ID):
             await obstore.head_async(self._store, STORAGE_ID)
 
     async def claim_id(self, proposed: str) -> tuple[str, bool]:
         stored = await asyncio.to_thread(self.stored_id)
         if stored is not None:
             return stored, False
-        try:
-            with _in_our_words():
-                await self._give_id(proposed)
-        except KeyError:
-            raise StorageRefused("STORAGE_URL: there is no such bucket. Make it first.") from None
+        with _in_our_words():
+            await self._give_id(proposed)
         stored = await asyncio.to_thread(self.stored_id) or proposed
         return stored, stored == proposed
 
     async def _give_id(self, proposed: str) -> None:
-        with suppress(AlreadyExistsError):
+        try:
             await obstore.put_async(self._store, STORAGE_ID, proposed.encode(), mode="create")
+        except FileNotFoundError:
+            raise StorageRefused("STORAGE_URL: there is no such bucket. Make it first.") from None
+        except AlreadyExistsError:
+            return
 
     async def forget_id(self) -> None:
         with _in_our_words():
@@ -197,7 +207,7 @@ class S3Storage:
 
     def stored_id(self) -> str | None:
         try:
-            with _in_our_words():
+            with _reading(STORAGE_ID):
                 return bytes(obstore.get(self._store, STORAGE_ID).bytes()).decode("ascii").strip() or None
         except KeyError:
             return None
@@ -207,11 +217,11 @@ class S3Storage:
             obstore.put(self._store, checked_key(key), data)
 
     def get(self, key: str) -> bytes:
-        with _in_our_words():
+        with _reading(key):
             return bytes(obstore.get(self._store, checked_key(key)).bytes())
 
     def fetch_to(self, key: str, path: Path) -> None:
-        with _in_our_words():
+        with _reading(key):
             answer = obstore.get(self._store, checked_key(key))
             with path.open("wb") as file:
                 for block in answer.stream(min_chunk_size=BLOCK):

@@ -1,48 +1,19 @@
 """The same promises from a folder and from a bucket (moto's S3 server)."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from app.storage.base import Storage, StorageRefused
 from app.storage.open import claim_storage, open_storage
+from tests.support.s3 import BUCKET
 
 ID = "0123456789abcdef01234567"
 OTHER = "76543210fedcba9876543210"
 KEY = f"{ID}/token"
-BUCKET = "bucket"
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["boto3.client"]:
-    """An S3 with one empty bucket, found by the AWS_* variables as everywhere."""
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1")
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=item["Key"])
-    client.delete_bucket(Bucket=BUCKET)
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -94,7 +65,7 @@ def test_an_aborted_object_was_never_there(storage: Storage, blocks: int) -> Non
     asyncio.run(scenario())
 
 
-def test_an_aborted_upload_leaves_no_parts_in_the_bucket(s3: "boto3.client") -> None:
+def test_an_aborted_upload_leaves_no_parts_in_the_bucket(s3: Any) -> None:
     async def scenario() -> None:
         writer = await open_storage(f"s3://{BUCKET}").writer(KEY)
         for _ in range(50):
@@ -170,7 +141,7 @@ def test_the_storage_is_marked_once_and_another_database_is_refused(storage: Sto
     assert storage.stored_id() == own
 
 
-def test_a_missing_bucket_is_refused_in_words(s3: "boto3.client") -> None:
+def test_a_missing_bucket_is_refused_in_words(s3: Any) -> None:
     with pytest.raises(StorageRefused, match="STORAGE_URL"):
         asyncio.run(claim_storage(open_storage("s3://no-such-bucket"), same))
 
