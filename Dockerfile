@@ -22,7 +22,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin full-rag \
     # A named volume mounted here takes this owner when it is first used.
-    && install -d -o full-rag -g full-rag -m 0750 /data /data/files
+    && install -d -o full-rag -g full-rag -m 0750 /data/files
 WORKDIR /srv/full-rag
 ENTRYPOINT ["/usr/bin/tini", "--"]
 
