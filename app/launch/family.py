@@ -50,14 +50,16 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
         time.sleep(TICK_S / 5)
 
 
-def stop_in_order(
-    groups: Sequence[Sequence[int]], grace: float, hurried: Callable[[], bool] = lambda: False
-) -> None:
-    """SIGTERM one group of sessions after the other, wait up to `grace` seconds for each, kill what is left.
+Group = tuple[float, Sequence[int]]
+"""Seconds to wait for them, and the sessions to stop at the same time."""
+
+
+def stop_in_order(groups: Sequence[Group], hurried: Callable[[], bool] = lambda: False) -> None:
+    """SIGTERM one group after the other, wait for each as long as it may take, kill what is left of it.
 
     `hurried` is asked all the time: once it is true nothing is waited for any more.
     """
-    for group in groups:
+    for grace, group in groups:
         families = [family(session) for session in group]
         members = [process for found in families for process in found]
         for session in group:

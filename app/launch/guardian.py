@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from app.launch.family import stop_in_order
+from app.launch.family import Group, stop_in_order
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE_S = 10.0
@@ -42,7 +42,7 @@ class Guardian:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def watch(self, groups: Sequence[Sequence[int]]) -> None:
+    def watch(self, groups: Sequence[Group]) -> None:
         """From now on these sessions are stopped, group by group, when this process dies."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -59,11 +59,11 @@ class Guardian:
 def main(news: IO[bytes]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    groups: list[list[int]] = []
+    groups: list[Group] = []
     for line in news:
         if line.endswith(b"\n"):
             groups = json.loads(line)
-    stop_in_order(groups, GRACE_S)
+    stop_in_order([(min(grace, GRACE_S), sessions) for grace, sessions in groups])
 
 
 if __name__ == "__main__":

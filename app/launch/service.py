@@ -18,7 +18,7 @@ from app.launch.environment import (
     python_environment,
     write_env_file,
 )
-from app.launch.family import stop_in_order
+from app.launch.family import Group, stop_in_order
 from app.launch.guardian import Guardian
 from app.launch.logs import Logs
 from app.launch.stores import Stores
@@ -26,6 +26,9 @@ from app.launch.supervisor import Supervisor
 
 READY_TIMEOUT_S: Final = 90.0
 STOP_SLACK_S: Final = 5.0
+# SecantusDB waits for its clients to leave, one of which may be a worker in another terminal. What it
+# acknowledged is in its journal and survives a kill.
+STORES_GRACE_S: Final = 4.0
 
 
 class NotReady(Exception):
@@ -87,8 +90,7 @@ class Service:
 
     def stop(self, hurried: Callable[[], bool] = lambda: False) -> None:
         """API, then workers and maintenance, then the stores; nothing is left running after it."""
-        grace = self.api.shutdown_grace_s + STOP_SLACK_S
-        stop_in_order(self._groups(), grace, hurried)
+        stop_in_order(self._groups(), hurried)
         for child in [*self.children, *(s.child for s in self.stores.embedded.values() if s.running)]:
             child.stop(grace=0)
         if self._guardian is not None:
@@ -129,14 +131,15 @@ class Service:
         values = {name: env[name] for name in names if name in env}
         return values | self.stores.urls | {"MONGO_DB": self.api.mongo_db}
 
-    def _groups(self) -> list[list[int]]:
+    def _groups(self) -> list[Group]:
         """Session ids in the order of stopping."""
+        grace = self.api.shutdown_grace_s + STOP_SLACK_S
         lives = {child.name: child.lives for child in self.children}
         for server in self.stores.embedded.values():
             if server.running:
                 lives.setdefault(server.name, server.child.lives)
-        order = [["api"], ["worker", "maintenance"], ["valkey", "mongo"]]
-        return [[pid for name in group for pid in lives.get(name, [])] for group in order]
+        order = [(grace, ["api"]), (grace, ["worker", "maintenance"]), (STORES_GRACE_S, ["valkey", "mongo"])]
+        return [(grace, [pid for name in names for pid in lives.get(name, [])]) for grace, names in order]
 
     def _guard(self) -> None:
         self._guardian = Guardian([] if self._lock is None else [self._lock])

@@ -60,11 +60,11 @@ class Stack:
 
     def stop(self) -> None:
         """Stop all, then print the logs' ends: pytest shows them where the test failed."""
+        if self._mongo is not None:
+            self._mongo.close()
         for child in self._more:
             child.stop()
         self.service.stop()
-        if self._mongo is not None:
-            self._mongo.close()
         for name, child in self.processes.items():
             print(f"----- {name}: {child.log}\n{child.tail(60)}")
 

@@ -55,20 +55,20 @@ def test_family_is_ended_whole_though_a_child_left_the_group_or_the_session(
     child = start(PARENT, leaves)
     members = family(child.pid)
     assert len(members) == 2
-    stop_in_order([[child.pid]], grace=0.2)
+    stop_in_order([(0.2, [child.pid])])
     assert [member for member in members if is_alive(member)] == []
 
 
 def test_one_that_ignores_the_request_is_killed_after_the_grace(start: Callable[..., Child]) -> None:
     child = start(STUBBORN)
-    stop_in_order([[child.pid]], grace=0.2)
+    stop_in_order([(0.2, [child.pid])])
     assert child.wait(WAIT_S)
     assert child.returncode == -signal.SIGKILL
 
 
 def test_hurry_ends_the_patience(start: Callable[..., Child]) -> None:
     child = start(STUBBORN)
-    stop_in_order([[child.pid]], grace=3600, hurried=lambda: True)
+    stop_in_order([(3600, [child.pid])], hurried=lambda: True)
     assert child.wait(WAIT_S)
 
 
@@ -90,7 +90,7 @@ while True:
     time.sleep(1)
 """
     second = start(watcher, str(first.pid))
-    stop_in_order([[first.pid], [second.pid]], grace=WAIT_S)
+    stop_in_order([(WAIT_S, [first.pid]), (WAIT_S, [second.pid])])
     assert second.tail().endswith(("first is Z", "first is gone"))
 
 
@@ -106,5 +106,5 @@ def test_workers_of_a_killed_pool_are_asked_to_stop(start: Callable[..., Child])
 def test_a_number_that_is_no_session_is_not_signalled(start: Callable[..., Child]) -> None:
     child = start(PARENT, "setpgrp")
     other = next(p for p in psutil.Process(child.pid).children())
-    stop_in_order([[other.pid]], grace=0)
+    stop_in_order([(0, [other.pid])])
     assert is_alive(other)
