@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.dependencies import Opened, Owner, Services, WritingOwner
+from app.api.dependencies import AdminOwner, Opened, Owner, Services, WritingOwner
 from app.api.schemas import problems
 from app.api.views import json_response
 from app.api.webhook_views import (
@@ -46,7 +46,7 @@ ROTATED: Final = "Another request rotated this secret at the same moment. Look a
     responses=problems(503, s409="too_many_webhooks", s422="invalid_webhook_url, invalid_request")
     | {201: {"model": EndpointWithSecret}},
 )
-async def add_endpoint(wish: NewEndpoint, services: Opened, owner: Owner) -> Response:
+async def add_endpoint(wish: NewEndpoint, services: Opened, owner: AdminOwner) -> Response:
     _check_url(wish.url, services)
     if len(await services.endpoints.of_owner(owner)) >= MAX_ENDPOINTS:
         raise Conflict(TOO_MANY, code="too_many_webhooks")
@@ -73,7 +73,7 @@ async def read_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> Res
 @router.delete(
     ENDPOINT, status_code=204, summary="Send nothing more to an endpoint", responses=problems(404, 503)
 )
-async def remove_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> Response:
+async def remove_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner) -> Response:
     if not await services.endpoints.remove(endpoint_id, owner):
         raise NotFound(NO_ENDPOINT)
     return Response(status_code=204)
@@ -84,7 +84,7 @@ async def remove_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> R
     summary="Send to an endpoint again that had answered 410 Gone",
     responses=SHOWN | problems(404, 503),
 )
-async def enable_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> Response:
+async def enable_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner) -> Response:
     if not await services.endpoints.enable(endpoint_id, owner, True):
         raise NotFound(NO_ENDPOINT)
     return json_response(endpoint_view(await _found(endpoint_id, services, owner)))
@@ -96,7 +96,7 @@ async def enable_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> R
     description="For a day the old one signs beside it.",
     responses=problems(404, 503, s409="rotated_meanwhile") | {200: {"model": EndpointWithSecret}},
 )
-async def rotate_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> Response:
+async def rotate_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner) -> Response:
     rotated = await _rotated(await _found(endpoint_id, services, owner), services)
     return json_response(endpoint_view(rotated) | secret_view(rotated))
 
@@ -117,7 +117,7 @@ async def read_secret(services: Opened, owner: WritingOwner) -> Response:
     description="For a day the old one signs beside it.",
     responses=problems(503, s409="rotated_meanwhile") | {200: {"model": SecretView}},
 )
-async def rotate_secret(services: Opened, owner: Owner) -> Response:
+async def rotate_secret(services: Opened, owner: AdminOwner) -> Response:
     return json_response(secret_view(await _rotated(await services.endpoints.of_uploads(owner), services)))
 
 
