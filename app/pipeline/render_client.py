@@ -26,6 +26,8 @@ from app.pipeline.render_wire import (
 
 _CONNECT_WAIT_S = 10.0
 _VERDICT_WAIT_S = 10.0
+_PAGES_AHEAD_BYTES = 1 << 20
+"""How far the child may draw ahead of who takes the pages; the kernel may give less."""
 _JPEG_START = b"\xff\xd8"
 _BYTES_PER_PIXEL = 3
 _JPEG_OVERHEAD = 1 << 16
@@ -79,6 +81,7 @@ def _connect(
             pages, childs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             stack.enter_context(pages)
             ours.enter_context(childs)
+            childs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PAGES_AHEAD_BYTES)
             socket.send_fds(control, [request.encode()], [childs.fileno(), *documents])
         except OSError:
             raise failures.unreachable() from None
@@ -117,7 +120,7 @@ def _receive(source: socket.socket, size: int, clock: _Clock) -> bytes:
 def _page(
     pages: socket.socket, head: Head, expected: int, total: int, request: Request, clock: _Clock
 ) -> Page:
-    if not _plausible(head, expected, total, request):
+    if not plausible(head, expected, total, request):
         raise failures.misbehaved()
     jpeg = _receive(pages, head.jpeg_bytes, clock)
     text = _receive(pages, head.text_bytes, clock)
@@ -126,7 +129,7 @@ def _page(
     return Page(expected, jpeg, head.width, head.height, text.decode("utf-8", "replace")[:MAX_TEXT])
 
 
-def _plausible(head: Head, expected: int, total: int, request: Request) -> bool:
+def plausible(head: Head, expected: int, total: int, request: Request) -> bool:
     """Is this the page that has to come, and no larger than a page can be?"""
     largest = max(request.box)
     return (

@@ -31,6 +31,15 @@ def server() -> Iterator[RenderServer]:
 
 
 @pytest.fixture
+def own_server() -> Iterator[RenderServer]:
+    """For a test that looks at the children, of which there must be no other's."""
+    server = RenderServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
 def pages(server: RenderServer, tmp_path: Path) -> Callable[..., list[tuple[int, Page]]]:
     def draw(document: bytes, limits: RenderLimits = PDFIUM, first_page: int = 1) -> list[tuple[int, Page]]:
         path = tmp_path / "document.pdf"
@@ -121,6 +130,12 @@ def test_pages_of_different_shapes_each_fill_the_box(pages: Draw, limits: Render
 
 
 @pytest.mark.parametrize("limits", ENGINES)
+def test_only_what_is_meant_to_be_seen_of_a_page_is_drawn(pages: Draw, limits: RenderLimits) -> None:
+    [(_, page)] = pages(hostile.cropped(), limits)
+    assert 1.39 < page.width / page.height < 1.43
+
+
+@pytest.mark.parametrize("limits", ENGINES)
 def test_encryption_without_a_password_is_no_obstacle(pages: Draw, limits: RenderLimits) -> None:
     [(_, page)] = pages(hostile.encrypted(""), limits)
     assert hostile.KNOWN_WORD in page.text
@@ -182,18 +197,24 @@ def test_poppler_opens_what_pdfium_does_not(pages: Draw) -> None:
     assert picture(page)
 
 
-def test_memory_does_not_grow_with_the_pages(server: RenderServer, tmp_path: Path) -> None:
+def test_where_poppler_knows_no_more_the_first_answer_stands(pages: Draw) -> None:
+    """Poppler calls a document without pages damaged."""
+    with pytest.raises(PermanentFailure, match="has no pages"):
+        pages(hostile.no_pages())
+
+
+def test_memory_does_not_grow_with_the_pages(own_server: RenderServer, tmp_path: Path) -> None:
     """Neither here nor in the child, whose pages wait until they are taken."""
     path = tmp_path / "long.pdf"
     path.write_bytes(hostile.text_pages(300))
     child, early, numbers = None, (0, 0), []
-    for total, page in render_pages(server.address(), path, PDFIUM):
+    for total, page in render_pages(own_server.address(), path, PDFIUM):
         numbers.append(page.number)
         assert total == 300
         if page.number == 20:
-            [child] = psutil.Process(server.pid()).children()
+            [child] = psutil.Process(own_server.pid()).children()
             early = (psutil.Process().memory_info().rss, child.memory_info().rss)
-        if page.number == 298:
+        if page.number == 250:
             assert child is not None
             late = (psutil.Process().memory_info().rss, child.memory_info().rss)
     assert numbers == list(range(1, 301))

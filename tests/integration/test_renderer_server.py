@@ -120,6 +120,19 @@ def test_a_client_that_leaves_takes_its_child_along(server: RenderServer, tmp_pa
     until(lambda: process.children() == [])
 
 
+def test_a_child_that_waits_for_nobody_is_killed(tmp_path: Path) -> None:
+    """It writes nothing any more, so that it does not notice itself that its client has left."""
+    path = tmp_path / "order"
+    path.write_bytes(order("rest"))
+    server = SubvertedServer()
+    server.start()
+    pages = render_pages(server.address(), path, LIMITS)
+    child = int(next(pages)[1].text)
+    pages.close()  # type: ignore[attr-defined]
+    until(lambda: gone(child))
+    server.close()
+
+
 def test_ended_children_leave_no_zombies(server: RenderServer, document: Path) -> None:
     for _ in range(5):
         draw(server, document)
@@ -157,18 +170,27 @@ def test_a_caller_that_says_nothing_holds_nobody_up(server: RenderServer, docume
         assert draw(server, document) == [1, 2]
 
 
-def test_a_forked_process_uses_it_and_cannot_end_it(server: RenderServer, document: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        drawn: list[int] = []
-        try:
-            server.start()
-            drawn = draw(server, document)
-            server.close()
-        finally:
-            os._exit(0 if drawn == [1, 2] else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert draw(server, document) == [1, 2]
+def test_a_forked_process_uses_it_and_cannot_end_it(document: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from app.pipeline.render import RenderLimits, RenderServer, render_pages\n"
+        "server = RenderServer()\n"
+        "server.start()\n"
+        "if os.fork() == 0:\n"
+        "    server.start()\n"
+        "    drawn = list(render_pages(server.address(), Path(sys.argv[1]), RenderLimits()))\n"
+        "    server.close()\n"
+        "    os._exit(len(drawn))\n"
+        "drawn = os.waitstatus_to_exitcode(os.wait()[1])\n"
+        "again = list(render_pages(server.address(), Path(sys.argv[1]), RenderLimits()))\n"
+        "server.close()\n"
+        "print(drawn, len(again))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(document)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "2 2\n", done.stderr
 
 
 def test_it_ends_with_its_starter(tmp_path: Path) -> None:

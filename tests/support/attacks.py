@@ -62,11 +62,11 @@ def task(request: Request, files: Files) -> Iterator[Frame]:
 def page(text: str = "", number: int = 1, total: int = 1, jpeg: bytes = JPEG, **head: int) -> Frame:
     """A frame that the client accepts, unless told otherwise."""
     words = text.encode()
-    fields = {"number": number, "total": total, "width": 10, "height": 10} | {
+    fields = {"kind": int(Kind.PAGE), "number": number, "total": total, "width": 10, "height": 10} | {
         "jpeg_bytes": len(jpeg),
         "text_bytes": len(words),
     }
-    return Head(Kind.PAGE, **(fields | head)), jpeg, words
+    return Head(**(fields | head)), jpeg, words
 
 
 def _attack(_: Request, files: Files, **targets: Any) -> Iterator[Frame]:
@@ -204,7 +204,7 @@ def _refuse(_: Request, files: Files, cause: int) -> Iterator[Frame]:
 def _lie(_: Request, files: Files, **head: int) -> Iterator[Frame]:
     """A first page that is fine, then one whose head lies."""
     yield page(total=3)
-    yield page(number=2, total=3, **head)
+    yield page(**({"number": 2, "total": 3} | head))
     assert files.pages > 2
 
 

@@ -87,6 +87,13 @@ def mixed_sizes() -> bytes:
     return _saved(pdf)
 
 
+def cropped() -> bytes:
+    """An A4 page of which only the upper half is meant to be seen."""
+    pdf = pikepdf.open(io.BytesIO(text_pages(1)))
+    pdf.pages[0].CropBox = [0, 421, 595, 842]
+    return _saved(pdf)
+
+
 def huge_page() -> bytes:
     """14,400 points a side: at 200 dpi a picture of 4.8 GB."""
     return text_pages(1, (14_400, 14_400))
