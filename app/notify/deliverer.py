@@ -34,8 +34,8 @@ TIMEOUT_S: Final = 15.0
 LEASE_S: Final = 60.0
 """Longer than an attempt and the patience with which its end is written down."""
 PATIENCE_S: Final = 30.0
-POLL_S: Final = 0.5
-GRACE_S: Final = 20.0
+POLL_S: Final = 1.0
+GRACE_S: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
