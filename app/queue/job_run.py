@@ -29,7 +29,7 @@ from app.queue.job_inputs import original, pages_stored, take_over
 from app.queue.ports import WorkerPorts, answers_of
 from app.queue.q import Doorbell
 from app.queue.retry_policy import Again, decide, failure_of
-from app.queue.runtime import Runtime
+from app.queue.runtime import Runtime, reader_options
 from app.storage.base import Storage
 
 LAST_WORDS_S = 5.0
@@ -124,7 +124,7 @@ class JobRun:
                 ports.converted(pages_done)
             else:
                 path = stack.enter_context(original(self._storage, record))
-            reader = make_reader(self._runtime.reader_options)
+            reader = make_reader(reader_options(settings))
             stack.callback(reader.close)
             context = Context(
                 file_id=str(self._id),

@@ -7,6 +7,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from app.pipeline.sandbox_libc import make_undumpable
+from app.queue.prepare import prepare_pool
 
 RETRIES: Final = 60
 LONGEST_PAUSE_S: Final = 2.0
@@ -27,6 +28,7 @@ class PatientConnection(Redis):
         # The first of our code that the stock command runs, also in a pool's parent, which never runs a
         # worker's: the model's key is in its environment, so no process of the same user may look there.
         make_undumpable()
+        prepare_pool()
         patient = {"retry": patient_retry(), "socket_connect_timeout": CONNECT_TIMEOUT_S}
         connection = super().from_url(url, *args, **(patient | kwargs))
         assert isinstance(connection, cls)

@@ -10,6 +10,21 @@ from app.pipeline.vision import ReaderOptions
 from app.queue.stop import Stop
 
 
+def reader_options(settings: WorkerSettings) -> ReaderOptions:
+    key = settings.openai_api_key
+    return ReaderOptions(
+        kind="openai" if settings.uses_openai else "local",
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        api=settings.openai_api,
+        timeout_s=settings.openai_timeout_s,
+        image_detail=settings.openai_image_detail,
+        max_output_tokens=settings.max_output_tokens,
+        ocr_language=settings.ocr_language,
+    )
+
+
 @dataclass
 class Runtime:
     """No connection is in here: those are opened after the fork."""
@@ -19,21 +34,6 @@ class Runtime:
     renderer: RenderServer
     stop: Stop = field(default_factory=Stop)
     host: str = field(default_factory=socket.gethostname)
-
-    @property
-    def reader_options(self) -> ReaderOptions:
-        s = self.settings
-        return ReaderOptions(
-            kind="openai" if s.uses_openai else "local",
-            api_key=s.openai_api_key.get_secret_value() if s.openai_api_key else None,
-            base_url=s.openai_base_url,
-            model=s.openai_model,
-            api=s.openai_api,
-            timeout_s=s.openai_timeout_s,
-            image_detail=s.openai_image_detail,
-            max_output_tokens=s.max_output_tokens,
-            ocr_language=s.ocr_language,
-        )
 
     @property
     def model(self) -> str:

@@ -30,7 +30,7 @@ from app.pipeline.render import RendererNotStarted
 from app.queue import jobs as _jobs  # noqa: F401
 from app.queue.allow_list import AllowListJob, FullRagQueue
 from app.queue.patience import PatientConnection, patient_retry
-from app.queue.prepare import prepare
+from app.queue.prepare import living, prepare
 from app.queue.q import WORKER_TTL_S, WORKERS_KEY, worker_key
 from app.queue.rescue import free_horse
 from app.queue.runtime import Runtime, install
@@ -81,7 +81,8 @@ class FullRagWorker(Worker):
         libc.make_undumpable()
         if multiprocessing.parent_process() is not None:  # a pool that is killed takes its workers along
             libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGTERM)
-        self._runtime = prepare(self.name)
+        prepared = prepare()
+        self._runtime = Runtime(prepared.settings, self.name, prepared.renderer)
         install(self._runtime)
         AllowListJob.time_limit_s = round(self._runtime.settings.job_timeout_s) + 60
         log.info("worker_started", worker=self.name, model=self._runtime.model, pid=os.getpid())
@@ -159,7 +160,7 @@ class FullRagWorker(Worker):
         """Signals wait until the parent knows the child's number and the child has its own handlers."""
         assert self._runtime is not None
         try:
-            self._runtime.renderer.start()  # again, if it has died
+            self._runtime.renderer = living(self._runtime.renderer)
         except RendererNotStarted:
             log.exception("renderer_not_started")  # the document's record will say so
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

@@ -96,6 +96,27 @@ def test_the_parent_starts_a_dead_renderer_again(service: Service) -> None:
     service.wait_for(service.submit(), "api call done")
 
 
+def test_a_pools_workers_share_one_renderer_and_go_on_when_it_dies(service: Service) -> None:
+    pool = service.pool(2)
+    renderers = [one for one in pool.family() if "-I" in one.cmdline()]
+    assert len(renderers) == 1
+    renderers[0].kill()
+    for number in range(4):
+        service.wait_for(service.submit(sha256=f"{number}"), "api call done")
+
+
+def test_several_bells_for_one_document_are_one_call(paying: Service, model: GatedModel) -> None:
+    file_id = paying.upload()
+    for _ in range(4):
+        paying.ring(file_id)
+    pool = paying.pool(2)
+    model.wait_for_calls(1)
+    eventually(lambda: pool.text().count("not_to_be_had") >= 3, "the other bells to be of no effect")
+    model.let_all()
+    assert paying.wait_for(file_id, "api call done")["attempts_made"] == 1
+    assert model.paid == 1
+
+
 def test_a_flushed_valkey_finds_its_worker_again_during_a_job(paying: Service, model: GatedModel) -> None:
     paying.worker()
     file_id = paying.submit()
