@@ -24,7 +24,8 @@ def install(python: Path, files: Sequence[Path], log: Path) -> None:
     """pip install exactly what `files` pin; the hashes make sure it is that."""
     total = sum(1 for file in files for _ in _blocks(file.read_text(encoding="utf-8")))
     command = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    command += ["--progress-bar", "off", "--require-hashes"]
+    # What is never imported need not be compiled: a third of the time that an install takes.
+    command += ["--no-compile", "--progress-bar", "off", "--require-hashes"]
     for file in files:
         command += ["-r", str(file)]
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
