@@ -68,7 +68,8 @@ def _shed(files: Files, sandbox: Sandbox) -> None:
     """Leave the server's session, descriptors and signal handling behind; die when it dies."""
     os.setsid()
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     if libc.LINUX:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     previous = 2

@@ -97,8 +97,7 @@ class RenderServer:
             if "ready" in said:
                 return dict(said["ready"])
             line = str(said.get("failed")).encode()
-        _end(process)
-        self._process = None
+        self.close()
         raise RendererNotStarted(
             "The renderer's process did not start"
             f" ({line.decode(errors='replace').strip() or 'it said nothing'}). Are pypdfium2 and simplejpeg"

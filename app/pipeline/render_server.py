@@ -13,6 +13,7 @@ import resource
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -214,14 +215,15 @@ def main(socket_path: str, tools: dict[str, str], task: Task | None = None) -> N
     except BaseException as error:
         os.write(told, json.dumps({"failed": repr(error)}).encode() + b"\n")
         raise
-    os.write(told, json.dumps({"ready": report}).encode() + b"\n")
-    os.close(told)
     try:
+        os.write(told, json.dumps({"ready": report}).encode() + b"\n")
+        os.close(told)
         server.serve()
     finally:
         with contextlib.suppress(OSError):
             Path(socket_path).unlink()
-            Path(socket_path).parent.rmdir()  # the starter is gone, or does the same
+    with contextlib.suppress(OSError):
+        Path(socket_path).parent.rmdir()  # the starter is gone, or is about to do the same
 
 
 def _prepare(
@@ -231,6 +233,7 @@ def _prepare(
     if libc.LINUX:
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)  # a conductor's tools that outlive it are ours to reap
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # by way of `finally`: its children go
     render_pdfium.warm()
     gate = ExecGate.make()
     sandbox = Sandbox.prepare(tools.values(), gate.address)

@@ -218,6 +218,16 @@ def test_it_ends_with_its_starter(tmp_path: Path) -> None:
     until(lambda: not Path(address).parent.exists())
 
 
+def test_a_server_that_was_told_to_stop_is_started_again(server: RenderServer, document: Path) -> None:
+    pid, address = pid_of(server), server.address()
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: gone(pid))
+    assert not Path(address).exists()
+    server.start()
+    assert server.address() == address
+    assert draw(server, document) == [1, 2]
+
+
 def test_a_killed_server_takes_its_children_along(tmp_path: Path) -> None:
     path = tmp_path / "order"
     path.write_bytes(order("rest"))
@@ -238,8 +248,12 @@ def test_a_start_that_fails_says_why_and_what_to_do() -> None:
             "main(**options)", 'main(**(options | {"socket_path": "/nowhere/x"}))'
         )
 
+    broken = Broken()
     with pytest.raises(RendererNotStarted, match=r"No such file.*pip install -r requirements.txt"):
-        Broken().start()
+        broken.start()
+    assert broken.pid() is None
+    with pytest.raises(RendererNotStarted, match="no address"):
+        broken.address()
 
 
 def test_a_worker_that_asks_for_pages_loads_no_renderer() -> None:
