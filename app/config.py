@@ -106,6 +106,7 @@ class ApiSettings(AccessSettings, WebhookSettings):
     upload_idle_s: float = Field(30.0, ge=1)
     max_upload_s: float = Field(600.0, ge=1)
     shutdown_grace_s: float = Field(25.0, ge=0)
+    wait_max_s: float = Field(50.0, ge=0, le=600)
 
     @property
     def max_upload_bytes(self) -> int:

@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -49,7 +49,7 @@ def _serve(settings: ApiSettings, listening: socket.socket) -> int:
         server_header=False,
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     log.info("listening", port=listening.getsockname()[1])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # uvicorn has its own while it serves, and raises again afterwards
@@ -62,6 +62,17 @@ def _serve(settings: ApiSettings, listening: socket.socket) -> int:
     if refusals:
         return _refuse(refusals[0])
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Sends clients that merely wait away at once when it stops, so that only real work is waited for."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        application: Any = self.config.app
+        services = getattr(application.state, "services", None)
+        if services is not None:
+            services.watch.leave()
+        await super().shutdown(sockets)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -20,6 +20,7 @@ from app.db.db import ensure_indexes_async
 from app.domain.errors import DomainError
 from app.notify.deliverer import Deliverer
 from app.observability import logs
+from app.queue.announce import AsyncAnnouncer
 from app.queue.q import Doorbell
 from app.queue.reconciler import Reconciler
 from app.storage.base import Storage, StorageRefused
@@ -56,7 +57,9 @@ async def maintain(settings: MaintenanceSettings, storage: Storage) -> None:
             await _opened(database, storage, stop)
             log.info("maintaining")
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(Reconciler(database, storage, doorbell, settings).run(stop))
+                announce = AsyncAnnouncer(doorbell.valkey)
+                reconciler = Reconciler(database, storage, doorbell, settings, announce=announce)
+                tasks.create_task(reconciler.run(stop))
                 tasks.create_task(Deliverer(database, settings).run(stop))
     finally:
         doorbell.close()

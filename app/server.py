@@ -9,11 +9,12 @@ import structlog
 from fastapi import FastAPI
 from pymongo.asynchronous.database import AsyncDatabase
 
-from app.api import deliveries, error_handlers, files, health, openapi, uploads, webhooks
+from app.api import deliveries, docs_page, error_handlers, events, files, health, openapi, uploads, webhooks
 from app.api.dependencies import Services
 from app.api.guard import guard, open_gate
 from app.api.liveness import Liveness
 from app.api.opening import FIRST_S, Opening
+from app.api.watch import Watch
 from app.config import ApiSettings
 from app.db.client import Record, async_client, async_database
 from app.db.collections.deliveries import Deliveries
@@ -23,6 +24,7 @@ from app.db.db import ensure_indexes_async
 from app.intake.quotas import Quotas
 from app.intake.submit import Intake
 from app.intake.upload import Limits
+from app.queue.announce import AsyncAnnouncer, Listener
 from app.queue.q import Doorbell
 from app.queue.reconciler import Reconciler
 from app.storage.base import Storage, StorageRefused
@@ -49,13 +51,15 @@ def create_app(settings: ApiSettings, on_refused: Callable[[str], None] | None =
         lifespan=lifespan,
         redirect_slashes=False,
         openapi_url="/openapi.json" if settings.docs == "on" else None,
-        docs_url="/docs" if settings.docs == "on" else None,
+        docs_url=None,
         redoc_url=None,
     )
     guard(app, settings)
     error_handlers.register(app)
-    for room in (health, uploads, files, deliveries, webhooks):
+    for room in (health, uploads, files, events, deliveries, webhooks):
         app.include_router(room.router)
+    if settings.docs == "on":
+        app.include_router(docs_page.router)
     openapi.describe(app, settings.keys_required)
     return app
 
@@ -80,8 +84,9 @@ async def _start(
     await asyncio.wait({opening}, timeout=FIRST_S)
     if made.opening.refusal:
         raise StorageRefused(made.opening.refusal)
+    stack.push_async_callback(_ended, asyncio.create_task(made.watch.run()))
     stop = asyncio.Event()
-    reconciler = Reconciler(database, storage, doorbell, settings)
+    reconciler = Reconciler(database, storage, doorbell, settings, announce=AsyncAnnouncer(doorbell.valkey))
     reconciling = asyncio.create_task(_reconcile(made.opening, reconciler, stop))
     stack.push_async_callback(_ended, reconciling, stop)
 
@@ -93,7 +98,8 @@ def _services(
     doorbell: Doorbell,
     on_refused: Callable[[str], None],
 ) -> Services:
-    the_files = Files(database)
+    the_files = Files(database, announce=AsyncAnnouncer(doorbell.valkey))
+    listener = Listener(settings.valkey_url.get_secret_value())
     quotas = Quotas(the_files, settings.max_in_flight, settings.max_stored_bytes)
     limits = Limits(
         settings.max_upload_mb, settings.upload_idle_s, settings.max_upload_s, settings.allowed_targets
@@ -114,6 +120,7 @@ def _services(
         intake=Intake(the_files, storage, doorbell, settings.lease_s, limits, quotas),
         liveness=Liveness(doorbell.alive_workers_async, the_files.anyone_working),
         opening=Opening(open_up, on_refused),
+        watch=Watch(listener, the_files.revisions, the_files.states),
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Request
 from app.api.auth import ScopeMissing
 from app.api.liveness import Liveness
 from app.api.opening import Opening
+from app.api.watch import Watch
 from app.config import ApiSettings
 from app.db.collections.deliveries import Deliveries
 from app.db.collections.endpoints import Endpoints
@@ -39,6 +40,7 @@ class Services:
     intake: Intake
     liveness: Liveness
     opening: Opening
+    watch: Watch
 
 
 async def services(request: Request) -> Services:

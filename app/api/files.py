@@ -1,19 +1,18 @@
 """One document: look at it, try it again, stop it, delete it."""
 
-from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
-from bson import ObjectId
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from app.api.dependencies import FileId, Opened, Owner, Services
+from app.api.dependencies import FileId, Opened, Owner
 from app.api.ids import DOCUMENT
+from app.api.looking import Question, answer, found, view
+from app.api.prefer import patience
 from app.api.schemas import FileView, problems
-from app.api.views import file_view, json_response
-from app.api.waiting import waiting_fields, why_waiting
+from app.api.views import json_response
 from app.db.client import Record
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.status import TERMINAL, Status
@@ -22,15 +21,31 @@ router = APIRouter(tags=["documents"])
 log = structlog.get_logger(__name__)
 
 VIEW: Final[dict[int | str, dict[str, Any]]] = {200: {"model": FileView}}
+UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The caller has this state"}}
 TRIES: Final = 5
 BUSY: Final = "The document is changing too fast right now. Try again in a few seconds."
 STILL_SAVING: Final = "The document is still being received. Wait for the upload's answer, then try again."
 
 
-@router.get(DOCUMENT, summary="Status and result", responses=VIEW | problems(404, 503))
-async def read_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
-    record = await _found(services, file_id, owner)
-    return json_response(await _view(services, record))
+@router.get(
+    DOCUMENT,
+    summary="Status and result",
+    description="With `Prefer: wait=N` (or `?wait=N`) the answer comes when the document differs from what "
+    "`If-None-Match` names (without it: when it has ended), at the latest after N seconds, as it is then.",
+    responses=VIEW | UNCHANGED | problems(404, 503),
+)
+async def read_file(
+    file_id: FileId,
+    services: Opened,
+    owner: Owner,
+    wait: Annotated[
+        int | None, Query(ge=0, description="Seconds; the server's WAIT_MAX_S is the most")
+    ] = None,
+    prefer: Annotated[list[str] | None, Header(description="`wait=N` (RFC 7240)")] = None,
+    if_none_match: Annotated[str | None, Header(description="The `ETag` of an earlier answer")] = None,
+) -> Response:
+    patient = patience(prefer or [], wait, services.settings.wait_max_s)
+    return await answer(services, file_id, owner, Question(if_none_match, patient))
 
 
 @router.post(
@@ -43,7 +58,7 @@ async def read_file(file_id: FileId, services: Opened, owner: Owner) -> Response
 )
 async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
     for _ in range(TRIES):
-        record = await _found(services, file_id, owner)
+        record = await found(services, file_id, owner)
         if record["status"] not in (Status.FAILED, Status.CANCELLED):
             raise Conflict(
                 f"Only a failed or cancelled document can be retried; this one is '{record['status']}'.",
@@ -55,7 +70,7 @@ async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Respons
     else:
         raise Unavailable(BUSY)
     response = json_response(
-        await _view(services, await _found(services, file_id, owner)), 202, {"retry-after": "1"}
+        await view(services, await found(services, file_id, owner)), 202, {"retry-after": "1"}
     )
     response.background = BackgroundTask(services.intake.ring, str(file_id))
     return response
@@ -69,7 +84,7 @@ async def retry_file(file_id: FileId, services: Opened, owner: Owner) -> Respons
 )
 async def cancel_file(file_id: FileId, services: Opened, owner: Owner) -> Response:
     for _ in range(TRIES):
-        record = await _found(services, file_id, owner)
+        record = await found(services, file_id, owner)
         _refuse_saving(record)
         if record["status"] in TERMINAL:
             raise Conflict(f"The document has already ended: '{record['status']}'.", code="already_ended")
@@ -77,7 +92,7 @@ async def cancel_file(file_id: FileId, services: Opened, owner: Owner) -> Respon
             break
     else:
         raise Unavailable(BUSY)
-    return json_response(await _view(services, await _found(services, file_id, owner)))
+    return json_response(await view(services, await found(services, file_id, owner)))
 
 
 @router.delete(
@@ -90,7 +105,7 @@ async def delete_file(file_id: FileId, services: Opened, owner: Owner) -> Respon
     """The tombstone first: what is left of the bytes after a fault is swept by the reconciler."""
     buried = await services.files.bury(file_id, owner)
     if buried is None and not await services.files.is_tombstone(file_id, owner):
-        _refuse_saving(await _found(services, file_id, owner))
+        _refuse_saving(await found(services, file_id, owner))
         raise NotFound()
     try:
         await services.storage.delete_prefix(str(file_id))
@@ -99,26 +114,6 @@ async def delete_file(file_id: FileId, services: Opened, owner: Owner) -> Respon
     return Response(status_code=204)
 
 
-async def _found(services: Services, file_id: ObjectId, owner: str) -> Record:
-    record = await services.files.find(file_id, owner)
-    if record is None:
-        raise NotFound()
-    return record
-
-
 def _refuse_saving(record: Record) -> None:
     if record["status"] == Status.SAVING:
         raise Conflict(STILL_SAVING, code="still_saving")
-
-
-async def _view(services: Services, record: Record) -> dict[str, Any]:
-    """The record, and for a queued one what it waits for."""
-    now: datetime = await services.files.now()
-    waiting = why_waiting(record, now)
-    if waiting is None:
-        return file_view(record)
-    position = alive = None
-    if waiting.needs_worker:
-        position = await services.files.position(record["queued_at"]) + 1
-        alive = await services.liveness.anyone()
-    return file_view(record, waiting_fields(waiting, position, alive))

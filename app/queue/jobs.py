@@ -6,6 +6,7 @@ from pymongo.errors import PyMongoError
 
 from app.db.client import sync_client, sync_database
 from app.db.collections.work import WorkFiles
+from app.queue.announce import announcer
 from app.queue.job_run import JobRun
 from app.queue.q import Doorbell
 from app.queue.runtime import current
@@ -27,7 +28,8 @@ def process(file_id: str) -> None:
         sync_client(settings.mongo_url.get_secret_value()) as client,
     ):
         try:
-            files = WorkFiles(sync_database(client, settings.mongo_db))
+            database = sync_database(client, settings.mongo_db)
+            files = WorkFiles(database, announce=announcer(bell.valkey))
             JobRun(runtime, files, open_storage(settings.storage_url), bell, ObjectId(file_id)).run()
         except PyMongoError:
             log.exception("database_away")  # the lease runs out, or was never taken: the reconciler goes on

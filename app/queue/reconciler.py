@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from bson import ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
@@ -51,6 +52,7 @@ class Reconciler:
         doorbell: Bell,
         settings: SharedSettings,
         clock: Callable[[], float] = time.monotonic,
+        announce: Callable[[ObjectId], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self.every_s = settings.reconcile_every_s
@@ -60,7 +62,7 @@ class Reconciler:
         self._looked_at: datetime | None = None
         """When the last complete tick ended."""
         self._blind_until = 0.0
-        self._files = files = Mending(database)
+        self._files = files = Mending(database, announce=announce)
         records = RecordSteps(files, doorbell, settings, self._tally)
         data = ByteSteps(files, storage, settings, self._tally)
         self.steps = [

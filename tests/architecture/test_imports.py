@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.source import Import, imports, internal, modules
 
-PRODUCER = {"q", "valkey"}
+PRODUCER = {"q", "announce", "valkey"}
 RECONCILER = {"reconciler", "reconcile_records", "reconcile_bytes", "tally"}
 
 OBJECTS = {"config", "observability"}

@@ -160,13 +160,13 @@ def test_a_document_that_waits_says_for_what_and_how_long(
     assert progress["position"] is None
 
 
-def test_a_finished_document_is_shown_whole_and_kept_by_no_cache(
+def test_a_finished_document_is_shown_whole_and_kept_by_no_shared_cache(
     api: RunningApi, records: Records, uploaded: str
 ) -> None:
     put_into(records, uploaded, Status.DONE, result="text", data={"a": 1}, pages=2, usage={"model": "m"})
     answer = api.client.get(f"/{uploaded}")
     view = answer.json()
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
     assert (view["status"], view["result"], view["data"], view["pages"]) == (
         "api call done",
         "text",

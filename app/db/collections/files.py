@@ -1,5 +1,6 @@
 """The `files` collection as the API meets it: async, every query for a caller filtered by owner."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from app.db.client import Record
 from app.db.clock import ServerClock, server_now_async
 from app.db.db import FILES, META
 from app.db.transitions import intake, mend, person
-from app.db.transitions.change import ABSENT
+from app.db.transitions.change import ABSENT, Change
 from app.domain.file import new_token
 from app.domain.status import IN_WORK, TERMINAL, Status
 
@@ -33,10 +34,23 @@ PUBLIC_VIEW: Final = dict.fromkeys(INTERNAL, 0)
 class Files:
     """Queries and transitions of step 1 and of a person's requests."""
 
-    def __init__(self, database: AsyncDatabase[Record], clock: ServerClock | None = None) -> None:
+    def __init__(
+        self,
+        database: AsyncDatabase[Record],
+        clock: ServerClock | None = None,
+        announce: Callable[[ObjectId], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._files = database[FILES]
         self.clock = clock or ServerClock()
+        self._announce = announce
+
+    async def _apply(self, change: Change) -> bool:
+        """A change; those who wait for the record are told."""
+        landed = await apply_async(self._files, change)
+        if landed and change.revises:
+            self._announce(change.filter["_id"])
+        return landed
 
     async def now(self) -> datetime:
         """The database server's time; asks it when the last answer has grown old."""
@@ -83,7 +97,7 @@ class Files:
 
     async def accept(self, file_id: ObjectId, token: str, facts: dict[str, Any]) -> bool:
         """saving → queued; False when the record is no longer this upload's."""
-        return await apply_async(self._files, intake.accept_upload(file_id, token, await self.now(), facts))
+        return await self._apply(intake.accept_upload(file_id, token, await self.now(), facts))
 
     async def discard_upload(self, file_id: ObjectId, token: str) -> bool:
         """Remove the `saving` record of this very upload; False when it is gone or was accepted."""
@@ -105,6 +119,16 @@ class Files:
         return await self._files.find_one(
             {"_id": file_id, "owner": owner, "deleted_at": ABSENT}, dict(PUBLIC_VIEW)
         )
+
+    async def revisions(self, file_ids: list[ObjectId]) -> list[Record]:
+        """Ids and revisions of those that are there; for our own waiting, not for a caller."""
+        found = self._files.find({"_id": {"$in": file_ids}, "deleted_at": ABSENT}, {"revision": 1})
+        return await found.to_list()
+
+    async def states(self, file_ids: list[ObjectId]) -> list[Record]:
+        """What their owners may see of them; whoever asks has shown to be the owner."""
+        found = self._files.find({"_id": {"$in": file_ids}, "deleted_at": ABSENT}, dict(PUBLIC_VIEW))
+        return await found.to_list()
 
     async def find_by_idempotency_key(self, owner: str, key: str) -> Record | None:
         """The record (or tombstone) that holds the key."""
@@ -148,8 +172,7 @@ class Files:
         return await self._files.count_documents(held, limit=1) == 1
 
     async def cancel(self, file_id: ObjectId, owner: str) -> bool:
-        change = person.cancel(file_id, owner, new_token(), await self.now())
-        return await apply_async(self._files, change)
+        return await self._apply(person.cancel(file_id, owner, new_token(), await self.now()))
 
     async def retry(self, file_id: ObjectId, owner: str) -> bool:
         """failed | cancelled → queued; False when the record is in another state."""
@@ -159,7 +182,7 @@ class Files:
         change = person.retry(
             file_id, owner, new_token(), await self.now(), seen["revision"], keep_plan=bool(seen["answered"])
         )
-        return await apply_async(self._files, change)
+        return await self._apply(change)
 
     async def bury(self, file_id: ObjectId, owner: str) -> Record | None:
         """any → deleted: the record becomes a tombstone; answers what it was, None if there is none."""
@@ -171,6 +194,7 @@ class Files:
             same = person.deletable(file_id, owner) | {"revision": seen["revision"]}
             stone = person.tombstone(seen, await self.now())
             if (await self._files.replace_one(same, stone)).matched_count:
+                self._announce(file_id)
                 return seen
 
     async def is_tombstone(self, file_id: ObjectId, owner: str) -> bool:

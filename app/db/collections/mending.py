@@ -1,5 +1,6 @@
 """The `files` collection as the reconciler meets it: what is overdue, and the change that mends it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -33,19 +34,27 @@ class Mending:
     """Looks for overdue records, oldest first, a bounded number at a time."""
 
     def __init__(
-        self, database: AsyncDatabase[Record], clock: ServerClock | None = None, limit: int = 500
+        self,
+        database: AsyncDatabase[Record],
+        clock: ServerClock | None = None,
+        limit: int = 500,
+        announce: Callable[[ObjectId], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._files = database[FILES]
         self._clock = clock or ServerClock()
         self._limit = limit
+        self._announce = announce
 
     async def now(self) -> datetime:
         """The database server's time."""
         return await server_now_async(self._database, self._clock)
 
     async def apply(self, change: Change) -> bool:
-        return await apply_async(self._files, change, patience_s=0)
+        landed = await apply_async(self._files, change, patience_s=0)
+        if landed and change.revises:
+            self._announce(change.filter["_id"])
+        return landed
 
     async def _find(self, what: Record, sort: str) -> list[Record]:
         found = self._files.find(what, NEEDED).sort(sort, 1).limit(self._limit)

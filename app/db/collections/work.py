@@ -38,19 +38,26 @@ class WorkFiles:
         database: Database[Record],
         clock: ServerClock | None = None,
         patience: Callable[[], float] = lambda: PATIENCE_S,
+        announce: Callable[[ObjectId], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._files = database[FILES]
         self.clock = clock or ServerClock()
         self.patience = patience
+        self._announce = announce
 
     def now(self) -> datetime:
         """The database server's time; asks it when the last answer has grown old."""
         return server_now(self._database, self.clock)
 
     def apply(self, change: Change) -> bool:
-        """Any change, through an outage."""
-        return apply(self._files, change, self.patience())
+        """Any change, through an outage; those who wait for the record are told."""
+        return self._told(change, apply(self._files, change, self.patience()))
+
+    def _told(self, change: Change, landed: bool) -> bool:
+        if landed and change.revises:
+            self._announce(change.filter["_id"])
+        return landed
 
     def _ask(self, question: Callable[[], T]) -> T:
         return patiently(question, self.patience())
@@ -92,7 +99,7 @@ class WorkFiles:
     def progress(self, file_id: ObjectId, token: str, stage: str, done: int, total: int | None) -> bool:
         """Best effort: does not wait out an outage."""
         change = work.progress(file_id, token, self.now(), stage, done, total)
-        return apply(self._files, change, patience_s=0)
+        return self._told(change, apply(self._files, change, patience_s=0))
 
     def converted(
         self, file_id: ObjectId, token: str, pages: int, pages_per_call: int, seen: int, missing: list[int]

@@ -28,6 +28,11 @@ class Change:
     update: Document
     landed: Document
 
+    @property
+    def revises(self) -> bool:
+        """Whether a waiting client should be told."""
+        return "revision" in self.update.get("$inc", {})
+
 
 def revised(
     now: datetime,
