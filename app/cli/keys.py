@@ -27,8 +27,15 @@ T = TypeVar("T")
 ONCE: Final = (
     "It is shown this once and kept nowhere. Send it as 'Authorization: Bearer …' or 'X-API-Key: …'."
 )
+
+
+def _id_in(text: str) -> str:
+    """The id, also where somebody gives the whole key: it must not be repeated by an error."""
+    return text.removeprefix("frag_").partition("_")[0]
+
+
 KeyId = Annotated[
-    str, typer.Argument(metavar="ID", help="The 8 characters after frag_, as `list` shows them")
+    str, typer.Argument(metavar="ID", parser=_id_in, help="The 8 characters after frag_, see `list`")
 ]
 
 

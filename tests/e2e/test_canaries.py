@@ -18,21 +18,22 @@ from fpdf import FPDF
 from tests.support.llmock import ModelServer, model_server
 from tests.support.stack import ROOT, Stack
 
+MARK = "canary7f3a"
 CANARY = {
-    "file name": "canary-file-name-7f3a.pdf",
-    "e-mail in the document": "canary.mail.7f3a@example.com",
-    "prompt": "canary prompt 7f3a: what does it say?",
-    "answer": "canary answer 7f3a",
-    "the provider's own words": "canary provider 7f3a",
-    "model key": "sk-canary-model-key-7f3a",
-    "unknown API key": "frag_canary7f_" + "Canary7f3aCanary7f3aCanary7f3aCanary7f3aCan",
-    "nonsense for a key": "canary-nonsense-key-7f3a",
-    "idempotency key": "canary-idempotency-7f3a",
-    "form field": "canary_field_7f3a",
-    "path": "canary-path-7f3a",
-    "query": "canary-query-7f3a",
-    "header": "canary-header-7f3a",
-    "webhook": "canary-webhook-7f3a",
+    "file name": f"{MARK}-file-name.pdf",
+    "e-mail in the document": f"{MARK}.mail@example.com",
+    "prompt": f"{MARK} prompt: what does it say?",
+    "answer": f"{MARK} answer",
+    "provider": f"{MARK} provider's own words",
+    "model key": f"sk-{MARK}-model",
+    "unknown key": f"frag_{MARK[-8:]}_{MARK * 4}xyz",
+    "nonsense key": f"{MARK}-nonsense",
+    "idempotency": f"{MARK}-idempotency",
+    "form field": f"{MARK}_field",
+    "path": f"{MARK}-path",
+    "query": f"{MARK}-query",
+    "header": f"{MARK}-header",
+    "webhook": f"{MARK}-webhook",
 }
 
 
@@ -124,7 +125,7 @@ class Scenario:
 
     def fails_at_the_model(self) -> None:
         self.model.reset()
-        self.model.fails(400, code=CANARY["the provider's own words"])
+        self.model.fails(400, code=CANARY["provider"])
         failed = self.upload(pdf_with(CANARY["e-mail in the document"]), CANARY["prompt"] + " again")
         assert self.ended(failed)["status"] == "failed"
         self.ask("POST", f"/{failed}/retry", 202)
@@ -139,10 +140,10 @@ class Scenario:
         file = {"file": (CANARY["file name"], b"no pdf")}
         self.ask("POST", "/upload", 415, files=file)
         self.ask("POST", "/upload", 422, files={"file": (CANARY["file name"], pdf_with("x"))}, data=field)
-        self.ask("POST", "/upload", 415, files=file, headers={"idempotency-key": CANARY["idempotency key"]})
+        self.ask("POST", "/upload", 415, files=file, headers={"idempotency-key": CANARY["idempotency"]})
         self.ask("GET", f"/{CANARY['path']}", 404)
-        self.ask("GET", "/?api_key=" + CANARY["unknown API key"], 400)
-        for wrong in (CANARY["unknown API key"], CANARY["nonsense for a key"]):
+        self.ask("GET", "/?api_key=" + CANARY["unknown key"], 400)
+        for wrong in (CANARY["unknown key"], CANARY["nonsense key"]):
             self.ask("GET", "/0123456789abcdef01234567", 401, headers={"x-api-key": wrong})
         odd = {"x-request-id": CANARY["header"] + " !", "user-agent": CANARY["header"]}
         self.ask("GET", "/", 200, headers=odd)

@@ -51,6 +51,7 @@ TABLE: dict[tuple[str, str], Case] = {
     ("POST", "/upload"): Case(WRITE, send=A_FILE),
     ("GET", "/{file_id}"): Case(READ, of_one=True),
     ("DELETE", "/{file_id}"): Case(WRITE, of_one=True),
+    ("GET", "/{file_id}/events"): Case(READ, of_one=True),
     ("POST", "/{file_id}/retry"): Case(WRITE, of_one=True),
     ("POST", "/{file_id}/cancel"): Case(WRITE, of_one=True),
     ("GET", "/{file_id}/deliveries"): Case(READ, of_one=True),
@@ -108,7 +109,13 @@ class Scene:
         send = dict(TABLE[method, path].send)
         if "json" in send:
             send["json"] = {name: value.format_map(self.ids) for name, value in send["json"].items()}
-        return client.request(method, path.format_map(self.ids), **send)
+        request = client.build_request(method, path.format_map(self.ids), **send)
+        answer = client.send(request, stream=True)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            answer.close()  # it would go on for as long as the document is not finished
+        else:
+            answer.read()
+        return answer
 
     def of_ann(self) -> list[dict[str, Any]]:
         """All that is stored of hers."""
