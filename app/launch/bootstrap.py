@@ -26,7 +26,7 @@ VENV: Final = ROOT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
 # Each level holds what the ones before it hold.
 LEVELS: Final = ("runtime", "embedded", "dev")
-MODULES: Final = {"test": "pytest", "bench": "benchmarks", "chaos": "benchmarks.chaos"}
+MODULES: Final = {"test": "pytest", "bench": "benchmarks", "chaos": "tests.chaos"}
 
 
 def main(argv: Sequence[str]) -> NoReturn:
