@@ -186,6 +186,8 @@ class FullRagWorker(Worker):
             assert self._runtime is not None
             free_horse(self._runtime, self.horse_pid, status)
         self._has_job = False
+        if self._asked_to_stop_at is not None:
+            raise StopRequested  # RQ's bookkeeping would wait for a Valkey that is away
         return ended
 
     # --- the wish to stop
@@ -202,6 +204,8 @@ class FullRagWorker(Worker):
                 raise StopRequested
         elif now - self._asked_to_stop_at < SAME_SIGNAL_S:
             return
+        elif not self.horse_pid:
+            raise StopRequested
         else:
             self._kill_at = min(self._kill_at, now + LAST_WORDS_S)
         self._tell_horse()

@@ -153,6 +153,22 @@ def test_an_outage_of_valkey_in_the_middle_of_a_job_costs_nothing(
         assert model.paid == 2
 
 
+def test_a_stop_does_not_wait_for_a_valkey_that_is_away(
+    service: Service, model: GatedModel, tmp_path: Path
+) -> None:
+    with EmbeddedValkey(tmp_path / "valkey", persistent=False) as valkey:
+        service.use_valkey(valkey.url)
+        service.env |= {"READER": "openai", "OPENAI_BASE_URL": model.base_url}
+        worker = service.worker()
+        file_id = service.submit()
+        model.wait_for_calls(1)
+        valkey.kill()
+        model.let_all()
+        service.wait_for(file_id, "api call done")
+        worker.signal(signal.SIGTERM)
+        assert worker.exits() == 0
+
+
 def test_a_worker_that_is_started_before_valkey_waits_for_it(service: Service, tmp_path: Path) -> None:
     valkey = EmbeddedValkey(tmp_path / "valkey", persistent=False).start()
     valkey.stop()
