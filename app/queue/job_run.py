@@ -62,7 +62,7 @@ class JobRun:
 
     def run(self) -> None:
         if self._runtime.stop.asked:
-            self._bell.ring(str(self._id))  # heard too late: another worker's
+            self._bell.ring(str(self._id), first=True)  # heard too late: another worker's
             return
         claimed = self._claim()
         if claimed is None:
@@ -181,7 +181,7 @@ class JobRun:
         """To the queue at once, no attempt spent."""
         if self._files.requeue(self._id, self._holding.token, 0, spends_attempt=False):
             log.info("handed_back")
-            self._bell.ring(str(self._id))
+            self._bell.ring(str(self._id), first=True)
 
     def _abandon(self) -> None:
         """The grace is over in the middle of something: hand back and go, from the heartbeat's thread."""

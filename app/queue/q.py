@@ -39,12 +39,15 @@ class Doorbell:
     def __init__(self, valkey_url: str, valkey: Valkey | None = None) -> None:
         self.valkey = valkey or Valkey(valkey_url)
 
-    def ring(self, file_id: str) -> bool:
-        """Put the document's bell into the queue; False when it was not heard."""
-        return self.valkey.ask(lambda client: _enqueue(client, file_id)) is not None
+    def ring(self, file_id: str, *, first: bool = False) -> bool:
+        """Put the document's bell into the queue; False when it was not heard.
 
-    async def ring_async(self, file_id: str) -> bool:
-        return await self.valkey.ask_async(lambda client: _enqueue(client, file_id)) is not None
+        `first`: before all others, for a document that has waited its turn already.
+        """
+        return self.valkey.ask(lambda client: _enqueue(client, file_id, first)) is not None
+
+    async def ring_async(self, file_id: str, *, first: bool = False) -> bool:
+        return await self.valkey.ask_async(lambda client: _enqueue(client, file_id, first)) is not None
 
     def epoch(self) -> str | None:
         """Names the life of Valkey's data: another name means that every bell rung before is gone."""
@@ -78,12 +81,13 @@ def _key() -> str:
     return f"{Queue.redis_queue_namespace_prefix}{QUEUE}"
 
 
-def _enqueue(client: Redis, file_id: str) -> str:
+def _enqueue(client: Redis, file_id: str, first: bool) -> str:
     job = Queue(QUEUE, connection=client, serializer="json").enqueue(
         JOB,
         file_id,
         job_id=f"{file_id}-{secrets.token_hex(6)}",  # tells which document, yet no two bells share a job
         description=file_id,
+        at_front=first,
         job_timeout=JOB_TIMEOUT_S,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,

@@ -22,8 +22,8 @@ SETTLED: Final = timedelta(seconds=10)
 class Bell(Protocol):
     """The doorbell, as far as the reconciler uses it. No call raises when Valkey is away."""
 
-    async def ring_async(self, file_id: str) -> bool:
-        """Ring for a record; False when nobody heard it."""
+    async def ring_async(self, file_id: str, *, first: bool = False) -> bool:
+        """Ring for a record (before all others, if it has waited its turn); False when nobody heard it."""
 
     async def epoch_async(self) -> str | None:
         """Names this life of Valkey's data; None when Valkey is away."""
@@ -61,7 +61,7 @@ class RecordSteps:
         epoch = await self._bell.epoch_async() if freed else None
         if epoch is not None:
             queued = ({"_id": record["_id"], "next_try_at": now} for record in freed)
-            await self._ring_all(queued, epoch)
+            await self._ring_all(queued, epoch, first=True)
 
     async def lost_bells(self) -> None:
         """Ring for records whose time has come and that have no bell in the queue."""
@@ -73,13 +73,13 @@ class RecordSteps:
         if waiting is not None:
             await self._ring_all((one for one in records if str(one["_id"]) not in waiting), epoch)
 
-    async def _ring_all(self, records: Iterable[Record], epoch: str) -> None:
+    async def _ring_all(self, records: Iterable[Record], epoch: str, *, first: bool = False) -> None:
         """Ring for each for which no other reconciler did; stop when Valkey does not hear it."""
         for record in records:
             now = await self._files.now()
             if not await self._files.apply(mend.ring(record, now, epoch)):
                 continue
-            if not await self._bell.ring_async(str(record["_id"])):
+            if not await self._bell.ring_async(str(record["_id"]), first=first):
                 await self._files.apply(mend.not_rung(record["_id"], now))
                 return
             self._tally.acted("rung", record["_id"])

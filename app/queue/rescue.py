@@ -33,7 +33,7 @@ def free_horse(runtime: Runtime, pid: int, status: int | None) -> None:
                 ended = files.free_killed(record["_id"], record["lease"]["token"])
                 if ended is not None and files.apply(expire(record, ended, settings.max_attempts)):
                     log.info("document_freed", file_id=str(record["_id"]))
-                    bell.ring(str(record["_id"]))
+                    bell.ring(str(record["_id"]), first=True)
     except PyMongoError:
         log.exception("document_not_freed")  # its lease runs out, and the reconciler does the same
     finally:

@@ -71,6 +71,15 @@ def test_results_are_not_kept_and_failures_only_shortly(doorbell: Doorbell, clie
     assert 0 < failure_ttl <= 300
 
 
+def test_who_has_waited_already_is_heard_first(doorbell: Doorbell, client: redis.Redis) -> None:
+    ids = ["0" * 24, "1" * 24, "2" * 24]
+    for file_id in ids[:2]:
+        assert doorbell.ring(file_id)
+    assert doorbell.ring(ids[2], first=True)
+    queue = [job_id.partition("-")[0] for job_id in client.lrange("rq:queue:default", 0, -1)]
+    assert queue == [ids[2], ids[0], ids[1]]
+
+
 def test_two_rings_for_one_document_are_two_jobs_of_one_waiting_document(doorbell: Doorbell) -> None:
     assert doorbell.ring(FILE_ID)
     assert doorbell.ring(FILE_ID)

@@ -23,11 +23,14 @@ class FakeBell:
         self.epoch = epoch
         self.deaf = False
         self.rung: list[str] = []
+        self.first: list[str] = []
         self.waiting: set[str] = set()
 
-    async def ring_async(self, file_id: str) -> bool:
+    async def ring_async(self, file_id: str, *, first: bool = False) -> bool:
         if self.deaf:
             return False
+        if first:
+            self.first.append(file_id)
         self.rung.append(file_id)
         self.waiting.add(file_id)
         return True
