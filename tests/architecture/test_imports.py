@@ -1,5 +1,6 @@
 """Who may import whom: one direction, no cycle, and heavy libraries only where they belong."""
 
+import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -33,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "maintenance": {"domain", "db", "storage", "queue.q", "queue.reconciler", "notify"} | OBJECTS,
     "launch": {"domain", "config", "embedded"},
     "embedded": {"launch"},
-    "cli": {"domain", "db", "storage", "queue.q", "launch"} | OBJECTS,
+    "client": set(),
+    "cli": {"domain", "db", "storage", "queue.q", "queue.workers", "pipeline", "launch", "client"} | OBJECTS,
 }
 """The laws of docs/architecture.md as a table: a room, and the rooms it may know."""
 
@@ -113,6 +115,11 @@ def test_a_library_is_imported_only_where_it_belongs() -> None:
 
     wrong = [str(one) for one in imports() if misplaced(one)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_client_can_be_taken_along_alone() -> None:
+    targets = {one.target.split(".")[0] for one in imports() if room(one.module) == "client"}
+    assert targets - sys.stdlib_module_names == {"app", "httpx"}
 
 
 def test_nothing_imports_from_the_tests() -> None:
