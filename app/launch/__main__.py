@@ -95,7 +95,8 @@ def demo(file: Path, signals: Signals) -> int:
             env.pop(name, None)
             env.pop(f"{name}_FILE", None)
     folder = Path(tempfile.mkdtemp(prefix="full-rag-demo-"))
-    service = Service(ROOT, folder, env | {"PORT": "0", "MONGO_DB": "full_rag_demo"})
+    alone = {"PORT": "0", "MONGO_DB": "full_rag_demo", "ENVIRONMENT": "development", "AUTH": "off"}
+    service = Service(ROOT, folder, env | alone)
     say("Full-RAG is starting for one document.")
     try:
         if not service.start(signals.stopped):

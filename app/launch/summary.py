@@ -11,6 +11,7 @@ Ready after {seconds:.1f} s: {service.url}
   stores   {service.stores.describe()}
   data     {service.data}
   reader   {reader(service)}
+  access   {access(service)}
   workers  {service.workers}; logs of all processes in {service.data / "logs"}
 
 Upload a document, then ask for it:
@@ -20,6 +21,16 @@ Upload a document, then ask for it:
 One more worker, typed by hand (from {service.root}):
   {worker_line(service)}
 """
+
+
+def access(service: Service) -> str:
+    if not service.api.keys_required:
+        return "NO KEY IS ASKED FOR (AUTH=off): whoever reaches this address may do everything"
+    env = _shown(service.data / "env", service.root)
+    return (
+        "a key is asked for. Make one: "
+        f"(set -a; . {env}; .venv/bin/python -m app.cli keys create --name first --scope admin)"
+    )
 
 
 def reader(service: Service) -> str:

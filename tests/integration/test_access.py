@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from app.api import auth
 from app.config import ApiSettings
@@ -172,6 +173,26 @@ def test_while_the_database_is_away_nobody_is_let_in_and_nobody_is_called_a_stra
         assert answer.headers["retry-after"]
         assert api.upload(headers=bearer(make_key())).status_code == 503
         assert code_of(asked_with(api, "nonsense")) == "key_invalid"
+
+
+@pytest.mark.parametrize(("auth_setting", "said"), [("off", True), ("required", False)])
+def test_open_doors_are_said_loudly_at_start(settings: ApiSettings, auth_setting: str, said: bool) -> None:
+    with (
+        structlog.testing.capture_logs() as lines,
+        running_api(settings.model_copy(update={"auth": auth_setting})),
+    ):
+        pass
+    told = [line["log_level"] for line in lines if line["event"] == "auth_is_off"]
+    assert told == (["warning"] if said else [])
+
+
+def test_while_keys_are_off_a_page_from_elsewhere_is_refused(settings: ApiSettings) -> None:
+    with running_api(settings.model_copy(update={"auth": "off"})) as api:
+        refused = api.upload(headers={"origin": "https://evil.example.com"})
+        assert (refused.status_code, code_of(refused)) == (403, "origin_refused")
+        refused = api.client.get("/", headers={"host": "evil.example.com"})
+        assert (refused.status_code, code_of(refused)) == (403, "host_refused")
+        assert api.upload(headers={"origin": str(api.client.base_url).rstrip("/")}).status_code == 202
 
 
 def test_a_refused_upload_can_read_its_answer_though_its_body_was_not_read(api: RunningApi) -> None:
