@@ -21,6 +21,7 @@ from app.domain.result import Analysis, Answer
 from app.domain.status import Status
 
 SAME_DOCUMENT_S: Final = 30.0
+CLAIMS: Final = 3
 PATIENCE_S: Final = 10.0
 HEAVY: Final = {"answers": 0, "calls": 0, "result": 0, "data": 0}
 T = TypeVar("T")
@@ -78,18 +79,27 @@ class WorkFiles:
         self, file_id: ObjectId, hold: Hold, lease_s: float, max_attempts: int, analysis_key: str
     ) -> Record | None:
         """queued → processing, then read back by id *and* token; None when it is not to be had now."""
-        now = self.now()
-        until = now + timedelta(seconds=lease_s)
-        try:
-            claimed = self.apply(work.claim(file_id, hold, now, until, max_attempts, analysis_key))
-        except DuplicateKeyError:
-            look_again = now + timedelta(seconds=SAME_DOCUMENT_S)
-            self.apply(work.wait_for_same(file_id, now, look_again, analysis_key))
-            return None
-        if not claimed:
-            return None
         mine = {"_id": file_id, "lease.token": hold.token}
-        return self._ask(lambda: self._files.find_one(mine))
+        for _ in range(CLAIMS):
+            now = self.now()
+            until = now + timedelta(seconds=lease_s)
+            try:
+                claimed = self.apply(work.claim(file_id, hold, now, until, max_attempts, analysis_key))
+            except DuplicateKeyError:
+                if self._twin_has_ended(file_id, analysis_key):
+                    continue
+                return None
+            return self._ask(lambda: self._files.find_one(mine)) if claimed else None
+        return None
+
+    def _twin_has_ended(self, file_id: ObjectId, analysis_key: str) -> bool:
+        """Wait for the twin in work; True where it ended before it could see that we wait, and wake us."""
+        now = self.now()
+        self.apply(work.wait_for_same(file_id, now, now + timedelta(seconds=SAME_DOCUMENT_S), analysis_key))
+        twin = {"analysis_key": analysis_key, "status": work.WORKING}
+        if self._ask(lambda: self._files.count_documents(twin, limit=1)):
+            return False
+        return self.apply(work.look_again(file_id, analysis_key, self.now()))
 
     def heartbeat(self, file_id: ObjectId, token: str, lease_s: float) -> bool:
         """Renew the lease. Does not wait out an outage: whoever calls tries again."""
