@@ -9,7 +9,20 @@ import structlog
 from fastapi import FastAPI
 from pymongo.asynchronous.database import AsyncDatabase
 
-from app.api import deliveries, docs_page, error_handlers, events, files, health, openapi, uploads, webhooks
+from app.api import (
+    deliveries,
+    docs_page,
+    error_handlers,
+    events,
+    files,
+    health,
+    openapi,
+    originals,
+    records,
+    results,
+    uploads,
+    webhooks,
+)
 from app.api.dependencies import Services
 from app.api.guard import guard, open_gate
 from app.api.liveness import Liveness
@@ -17,6 +30,7 @@ from app.api.opening import FIRST_S, Opening
 from app.api.watch import Watch
 from app.config import ApiSettings
 from app.db.client import Record, async_client, async_database
+from app.db.collections.catalogue import Catalogue
 from app.db.collections.deliveries import Deliveries
 from app.db.collections.endpoints import Endpoints
 from app.db.collections.files import Files
@@ -31,6 +45,7 @@ from app.storage.base import Storage, StorageRefused
 from app.storage.open import claim_storage, open_storage
 
 TITLE: Final = "Full-RAG"
+ROOMS: Final = (health, uploads, records, files, originals, results, events, deliveries, webhooks)
 SETTLE_S: Final = 3.0
 """After SHUTDOWN_GRACE_S the uploads that are left are cut off; this long they may take to clean up."""
 log = structlog.get_logger(__name__)
@@ -56,7 +71,7 @@ def create_app(settings: ApiSettings, on_refused: Callable[[str], None] | None =
     )
     guard(app, settings)
     error_handlers.register(app)
-    for room in (health, uploads, files, events, deliveries, webhooks):
+    for room in ROOMS:
         app.include_router(room.router)
     if settings.docs == "on":
         app.include_router(docs_page.router)
@@ -113,6 +128,7 @@ def _services(
     return Services(
         settings=settings,
         files=the_files,
+        catalogue=Catalogue(database),
         endpoints=Endpoints(database, the_files.clock),
         deliveries=Deliveries(database, the_files.clock),
         storage=storage,

@@ -25,7 +25,7 @@ async def list_deliveries(file_id: FileId, services: Opened, owner: Owner) -> Re
 
 
 @router.post(
-    DOCUMENT + "/deliveries/{n:int}/redeliver",
+    DOCUMENT + "/deliveries/{n:smallint}/redeliver",
     status_code=202,
     summary="Send an event once more",
     description="At once, with the same `webhook-id` and all attempts anew.",

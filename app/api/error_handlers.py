@@ -38,8 +38,11 @@ STATUS_OF: Final[dict[str, int]] = {
     "origin_refused": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
     "upload_too_slow": 408,
     "conflict": 409,
+    "not_finished": 409,
+    "document_cancelled": 409,
     "idempotency_in_progress": 409,
     "not_retryable": 409,
     "already_ended": 409,
@@ -64,6 +67,7 @@ STATUS_OF: Final[dict[str, int]] = {
 }
 RETRY_AFTER_S: Final[dict[str, int]] = {
     "idempotency_in_progress": 1,
+    "not_finished": 1,
     "unavailable": 2,
     "storage_unavailable": 5,
     "upload_interrupted": 1,

@@ -1,4 +1,4 @@
-"""The `hex24` path convertor: a document's route matches 24 hexadecimal digits and nothing else."""
+"""Path convertors: `hex24` for ids, 24 hexadecimal digits and nothing else; `smallint` for small numbers."""
 
 from typing import Final
 
@@ -20,5 +20,18 @@ class HexIdConvertor(Convertor[str]):
         return str(ObjectId(value))
 
 
+class SmallIntConvertor(Convertor[int]):
+    """A few digits: a number of five thousand is no number of ours, and `int` refuses it loudly."""
+
+    regex = "[0-9]{1,6}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
 register_url_convertor("hex24", HexIdConvertor())
+register_url_convertor("smallint", SmallIntConvertor())
 DOCUMENT: Final = "/{file_id:hex24}"

@@ -66,6 +66,38 @@ class Options(BaseModel):
     prompt: str | None
 
 
+class ProgressOfList(BaseModel):
+    stage: str
+    pages_done: int | None
+    pages_total: int | None
+
+
+class LightView(BaseModel):
+    """A document in a list: without its result."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str = Field(alias="_id", examples=[EXAMPLE_ID])
+    name: str = Field(examples=["resume.pdf"])
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    revision: int
+    size: int | None = Field(description="Bytes of the uploaded file")
+    content_type: str | None
+    pages: int | None
+    error: Failure | None
+    metadata: dict[str, str]
+    batch_id: str | None
+    progress: ProgressOfList
+
+
+class FileList(BaseModel):
+    files: list[LightView]
+    next_cursor: str | None = Field(description="For the next page; null on the last")
+
+
 class FileView(BaseModel):
     """A document and how far it is."""
 
@@ -86,10 +118,24 @@ class FileView(BaseModel):
     error: Failure | None
     usage: dict[str, Any] | None
     data: dict[str, Any] | None
+    metadata: dict[str, str] = Field(description="Your own marks, as they came with the upload")
+    batch_id: str | None = Field(description="The batch it came with, if it did")
     options: Options
     progress: Progress
     attempts: list[Attempt]
     timeline: list[Moment]
+
+
+class ResultView(BaseModel):
+    """A document's result as JSON."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str = Field(alias="_id", examples=[EXAMPLE_ID])
+    name: str = Field(examples=["resume.pdf"])
+    result: str | None = Field(description="For a person to read")
+    data: dict[str, Any] | None = Field(description="For a program, where a structured form was asked for")
+    usage: dict[str, Any] | None = Field(description="Tokens, model, and whether it came from the cache")
 
 
 class Check(BaseModel):

@@ -21,6 +21,7 @@ FIELDS: Final = (
     "usage",
     "data",
 )
+LIGHT: Final = ("created_at", "updated_at", "ended_at", "revision", "size", "content_type", "pages", "error")
 ATTEMPT: Final = ("code", "at", "duration_s", "model", "retryable")
 STAGE_OF: Final = {
     Status.SAVING: "receiving",
@@ -42,10 +43,25 @@ def file_view(record: Record, waiting: dict[str, Any] | None = None) -> dict[str
         "status": record["status"],
         "result": record.get("result"),
         **{name: record.get(name) for name in FIELDS},
+        "metadata": record.get("metadata") or {},
+        "batch_id": record.get("batch_id"),
         "options": {"prompt": record.get("options", {}).get("prompt")},
         "progress": _progress(record) | (waiting or NOT_WAITING),
         "attempts": [{name: one.get(name) for name in ATTEMPT} for one in record.get("attempts", [])],
         "timeline": record.get("timeline", []),
+    }
+
+
+def light_view(record: Record) -> dict[str, Any]:
+    """As it stands in a list: without what may be long, and without its place in the queue."""
+    return {
+        "_id": str(record["_id"]),
+        "name": record.get("name", ""),
+        "status": record["status"],
+        **{name: record.get(name) for name in LIGHT},
+        "metadata": record.get("metadata") or {},
+        "batch_id": record.get("batch_id"),
+        "progress": _progress(record),
     }
 
 

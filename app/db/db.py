@@ -24,7 +24,10 @@ FILE_INDEXES: Final = (
     IndexModel([("status", ASCENDING), ("lease.until", ASCENDING)], name="leases"),
     IndexModel([("status", ASCENDING), ("ended_at", ASCENDING)], name="retention"),
     IndexModel([("owner", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="of_owner"),
-    IndexModel([("owner", ASCENDING), ("status", ASCENDING)], name="in_flight_of_owner"),
+    IndexModel(
+        [("owner", ASCENDING), ("status", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
+        name="of_owner_by_status",
+    ),
     IndexModel([("analysis_key", ASCENDING), ("status", ASCENDING)], name="same_analysis"),
     IndexModel([("same_as", ASCENDING)], name="waiting_for_same", sparse=True),
     IndexModel([("deleted_at", ASCENDING)], name="tombstones"),

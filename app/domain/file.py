@@ -56,6 +56,11 @@ def page_key(file_id: ObjectId, number: int) -> str:
     return f"{file_id}/pages/{number}.jpg"
 
 
+def thumb_key(file_id: ObjectId, number: int) -> str:
+    """Where a small picture of page `number` lives."""
+    return f"{file_id}/pages/{number}.thumb.jpg"
+
+
 def page_text_key(file_id: ObjectId, number: int) -> str:
     """Where the text layer of page `number` lives, when the page has one."""
     return f"{file_id}/pages/{number}.txt"

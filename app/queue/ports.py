@@ -13,7 +13,7 @@ from app.db.client import Record
 from app.db.collections.work import WorkFiles
 from app.db.transitions.work import MAX_PAID_CALLS_PER_BATCH
 from app.domain.errors import DomainError, HandBack, LostClaim, TransientFailure
-from app.domain.file import new_token, page_key, page_text_key
+from app.domain.file import new_token, page_key, page_text_key, thumb_key
 from app.domain.result import Answer
 from app.pipeline.assemble import batches_of
 from app.pipeline.ports import Page
@@ -21,6 +21,7 @@ from app.queue.budget import Budget
 from app.queue.heartbeat import Heartbeat
 from app.queue.hold import Holding
 from app.queue.retry_policy import COST_NOTHING, NOT_SENT, TooManyPaidCalls
+from app.queue.thumbnail import thumbnail
 from app.storage.base import Storage
 
 PROGRESS_EVERY_S: Final = 0.25
@@ -62,6 +63,9 @@ class WorkerPorts:
 
     def save_page(self, page: Page) -> None:
         self._holding.check()
+        small = thumbnail(page.jpeg)
+        if small is not None:  # before the page: where that is stored, this is
+            self._storage.put(thumb_key(self._id, page.number), small)
         self._storage.put(page_key(self._id, page.number), page.jpeg)
         if page.text:
             self._storage.put(page_text_key(self._id, page.number), page.text.encode())

@@ -17,6 +17,7 @@ from bson import ObjectId
 from app.config import ApiSettings
 from app.db.collections.keys import Keys
 from app.db.db import BATCHES, BUDGETS, DELIVERIES, ENDPOINTS, FILES, INDEXES, KEYS
+from app.domain.file import page_key
 from app.domain.keys import NewKey, Scope
 from app.server import create_app
 from tests.support.api import PDF, RunningApi, running_api, settings_for
@@ -51,6 +52,10 @@ TABLE: dict[tuple[str, str], Case] = {
     ("POST", "/upload"): Case(WRITE, send=A_FILE),
     ("GET", "/{file_id}"): Case(READ, of_one=True),
     ("DELETE", "/{file_id}"): Case(WRITE, of_one=True),
+    ("GET", "/files"): Case(READ),
+    ("GET", "/{file_id}/file"): Case(READ, of_one=True),
+    ("GET", "/{file_id}/pages/{n}"): Case(READ, of_one=True),
+    ("GET", "/{file_id}/result"): Case(READ, of_one=True),
     ("GET", "/{file_id}/events"): Case(READ, of_one=True),
     ("POST", "/{file_id}/retry"): Case(WRITE, of_one=True),
     ("POST", "/{file_id}/cancel"): Case(WRITE, of_one=True),
@@ -82,6 +87,7 @@ class Scene:
         self._database = pymongo.MongoClient[dict[str, Any]](keys.mongo_url)[keys.mongo_db]
         ann = self._callers["ann", ADMIN].client
         file_id = self._callers["ann", WRITE].upload(name=NAME).json()["file_id"]
+        api.services.storage.put(page_key(ObjectId(file_id), 1), b"of ann")
         endpoint = ann.post("/webhooks", json={"url": URL}).json()
         delivery = ann.post("/webhooks/test", json={"url": URL}).json()
         self._database[DELIVERIES].update_one(
