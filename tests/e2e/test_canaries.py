@@ -3,6 +3,7 @@
 Everything that a client sends or gets carries a word of its own that occurs nowhere else.
 """
 
+import io
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import psutil
 import pytest
-from fpdf import FPDF
+from reportlab.pdfgen.canvas import Canvas
 
 from tests.support.llmock import ModelServer, model_server
 from tests.support.stack import ROOT, Stack
@@ -38,11 +39,11 @@ CANARY = {
 
 
 def pdf_with(text: str) -> bytes:
-    document = FPDF()
-    document.add_page()
-    document.set_font("helvetica", size=14)
-    document.cell(text=text)
-    return bytes(document.output())
+    sheet = io.BytesIO()
+    canvas = Canvas(sheet, invariant=True)
+    canvas.drawString(72, 720, text)
+    canvas.save()
+    return sheet.getvalue()
 
 
 @pytest.fixture(scope="module")
