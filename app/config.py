@@ -202,7 +202,16 @@ class MaintenanceSettings(WebhookSettings):
         return value
 
 
-S = TypeVar("S", bound=SharedSettings)
+class ClientSettings(BaseModel):
+    """The command line as a client: it speaks HTTP and needs nothing of the service's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+    full_rag_url: str = "http://127.0.0.1:8001"
+    full_rag_api_key: SecretStr | None = None
+
+
+S = TypeVar("S", bound=BaseModel)
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:

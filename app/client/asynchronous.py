@@ -31,6 +31,10 @@ class AsyncClient:
         self._patience_s = patience_s
         self.url = url.strip().rstrip("/")
 
+    async def check(self) -> None:
+        """Whether a Full-RAG server answers at the URL, asked once. Raises ApiError (Unreachable)."""
+        await self._run(flows.check())
+
     async def upload(
         self,
         source: Source,

@@ -118,6 +118,12 @@ def upload(
     return str(body["file_id"])
 
 
+def check() -> Flow[None]:
+    answer: httpx.Response = yield Ask("GET", "/", headers={"accept": "application/json"})
+    if content(answer) != {"status": "healthy"}:
+        raise ApiError("unexpected_answer", NOT_OURS, status=answer.status_code)
+
+
 def get(file_id: str, patience: Patience) -> Flow[Document]:
     return as_document((yield from insisted(Ask("GET", path_of(file_id)), patience)))
 

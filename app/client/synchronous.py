@@ -33,6 +33,10 @@ class Client:
         self._patience_s = patience_s
         self.url = url.strip().rstrip("/")
 
+    def check(self) -> None:
+        """Whether a Full-RAG server answers at the URL, asked once. Raises ApiError (Unreachable)."""
+        self._run(flows.check())
+
     def upload(
         self,
         source: Source,
