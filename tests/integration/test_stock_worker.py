@@ -114,7 +114,7 @@ def test_callbacks_and_repeats_in_our_own_jobs_hash_are_not_obeyed(service: Serv
     )
     service.wait_for(file_id, "api call done")
     service.wait_for(service.submit(sha256="another"), "api call done")
-    assert worker.text().count("document_done") == 2
+    eventually(lambda: worker.text().count("document_done") == 2, "two documents in the log")
     assert "not_to_be_had" not in worker.text()
 
 
