@@ -6,6 +6,7 @@ from typing import Final
 import typer
 
 from app.cli import analyze, documents, keys
+from app.cli.doctor import command as doctor
 
 app = typer.Typer(
     name="python -m app.cli",
@@ -28,6 +29,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.command("doctor", rich_help_panel="Operator")(doctor.doctor)
 app.add_typer(keys.app, name="keys", rich_help_panel="Operator")
 
 
