@@ -11,6 +11,7 @@ Usage: ./run.sh [COMMAND]
   (nothing)        run the service on port 8001: API, workers, maintenance, and the stores they need
   demo [FILE]      the same on a free port and with data of its own: upload FILE (default: a resume
                    from examples/), show the progress, print the result, stop
+  cli COMMAND...   the command line: analyze FILE, watch ID, doctor, keys, ... (cli --help shows all)
   test [ARGS...]   install what the tests need and run them all (ARGS go to pytest)
   bench [ARGS...]  the benchmark suite
   chaos [ARGS...]  the fault-injection run
@@ -65,6 +66,7 @@ case "${1:-run}" in
     if is_set MONGO_URL && is_set VALKEY_URL; then level=runtime; fi
     ;;
   demo) level=embedded ;;
+  cli) level=runtime ;;
   test | bench | chaos) level=dev ;;
   *)
     echo "run.sh: unknown command '$1'" >&2

@@ -39,7 +39,9 @@ def main(argv: Sequence[str]) -> NoReturn:
     except InstallError as error:
         say(str(error))
         sys.exit(1)
-    if command in MODULES:
+    if command == "cli":  # stays in the user's folder: files are named from there
+        program = ["app.cli", *arguments]
+    elif command in MODULES:
         os.chdir(ROOT)
         program = [MODULES[command], *arguments]
     else:

@@ -44,8 +44,11 @@ def skip(part: str, found: str) -> Finding:
 
 
 def where(url: str) -> str:
-    """Hosts and ports of an address, without user and password, which may hold an @ themselves."""
-    rest = url.partition("://")[2] if "://" in url else url
+    """Hosts and ports of an address, without user and password, of which not even a part may be shown."""
     if url.startswith("unix://"):
         return urlsplit(url).path or "a socket"
-    return re.split(r"[/?#]", rest.rpartition("@")[2])[0] or "(no host)"
+    rest = url.partition("://")[2] if "://" in url else url
+    authority = re.split(r"[/?#]", rest)[0]
+    if "@" in rest[len(authority) :]:  # perhaps a password with an unescaped / before its @
+        return "the server"
+    return authority.rpartition("@")[2] or "(no host)"
