@@ -19,10 +19,14 @@ from app.db.client import Record
 
 GATHER_S: Final = 0.02
 """Changes that are heard within this time are read together."""
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
 LOOK_ALONE_S: Final = 1.0
-"""How often revisions are compared while Valkey is heard, and while it is not."""
+"""How often revisions are compared while Valkey is heard, and while it is not.
+
+Heard is not told: whoever changes a record keeps silent for some seconds after Valkey failed it.
+"""
 BATCH: Final = 500
+PAUSE_S: Final = 1.0
 
 Read = Callable[[list[ObjectId]], Awaitable[list[Record]]]
 log = structlog.get_logger(__name__)
@@ -117,9 +121,8 @@ class Watch:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear())
-            tasks.create_task(self._look())
-            tasks.create_task(self._tell())
+            for task in (self._hear, self._look, self._tell):
+                tasks.create_task(_for_ever(task))
 
     async def _hear(self) -> None:
         async for file_id in self._listener.changes():
@@ -155,13 +158,15 @@ class Watch:
                 await self._tell_of(some)
 
     async def _tell_of(self, some: list[ObjectId]) -> None:
+        # Only those who wait already: whoever comes meanwhile may have read a later state than we do.
+        waiting = {file_id: tuple(self._interests.get(file_id, ())) for file_id in some}
         try:
             found = {one["_id"]: one for one in await self._records(some)}
         except PyMongoError as error:
             log.warning("not_looked", error_type=type(error).__name__)
             return  # the slow look finds the same difference again
-        for file_id in some:
-            for interest in tuple(self._interests.get(file_id, ())):
+        for file_id, interests in waiting.items():
+            for interest in interests:
                 interest.tell(found.get(file_id))
 
     async def _asked(self, read: Read, some: list[ObjectId]) -> list[Record]:
@@ -173,6 +178,16 @@ class Watch:
 
     def _lowest(self, file_id: ObjectId) -> int:
         return min((i.revision for i in self._interests.get(file_id, ())), default=-1)
+
+
+async def _for_ever(task: Callable[[], Awaitable[None]]) -> None:
+    """Whatever happens: clients that wait would not notice that nobody looks any more."""
+    while True:
+        try:
+            await task()
+        except Exception:
+            log.exception("watch_failed")
+        await asyncio.sleep(PAUSE_S)
 
 
 def _batches(ids: list[ObjectId]) -> Iterator[list[ObjectId]]:
