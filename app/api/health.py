@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from fastapi import APIRouter, Header
+from starlette.responses import RedirectResponse, Response
 
+from app.api.accept import preferred
 from app.api.dependencies import AnyTime, Services
 from app.api.schemas import Health, Readiness
 from app.api.views import json_response
@@ -16,9 +17,16 @@ PATIENCE_S: Final = 2.0
 HEALTHY: Final = {"status": "healthy"}
 
 
-@router.get("/", summary="The service answers", responses={200: {"model": Health}})
-async def root() -> Response:
-    return json_response(HEALTHY)
+@router.get(
+    "/",
+    summary="The service answers",
+    description="A browser, which would rather have HTML, is sent to the page at `/ui`.",
+    responses={200: {"model": Health}, 307: {"description": "To `/ui`, where `Accept` prefers `text/html`"}},
+)
+async def root(accept: Annotated[str | None, Header()] = None) -> Response:
+    if preferred(accept, ("application/json", "text/html")) == "text/html":
+        return RedirectResponse("/ui", headers={"vary": "accept"})
+    return json_response(HEALTHY, headers={"vary": "accept"})
 
 
 @router.head("/", include_in_schema=False)
