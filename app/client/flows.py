@@ -172,7 +172,7 @@ def wait(
     path, tag, latest, outage = path_of(file_id), None, None, None
     while True:
         try:
-            answer: httpx.Response = yield _look(path, tag, patience)
+            answer: httpx.Response = yield _look(path, tag, patience, at_once=outage is not None)
         except ApiError as error:
             if not error.retryable:
                 raise
@@ -198,10 +198,12 @@ def wait(
             yield Pause(min(POLL_S, patience.left()))
 
 
-def _look(path: str, tag: str | None, patience: Patience) -> Ask:
-    """The first look answers at once, the ones after it when something has changed."""
+def _look(path: str, tag: str | None, patience: Patience, *, at_once: bool) -> Ask:
+    """The first look answers at once, as does one after an outage; others when something has changed."""
     if tag is None:
         return Ask("GET", path)
+    if at_once:
+        return Ask("GET", path, headers={"if-none-match": tag})
     seconds = int(max(1, min(LOOK_S, patience.left())))
     return Ask("GET", path, headers={"if-none-match": tag, "prefer": f"wait={seconds}"}, wait_s=seconds)
 

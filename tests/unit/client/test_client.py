@@ -116,6 +116,9 @@ def test_waiting_goes_on_through_an_outage_and_tells_of_it() -> None:
     )
     assert document.status == "failed"
     assert seen == ["queued", "unreachable", "unreachable", "unavailable", "queued", "failed"]
+    assert ["prefer" in request.headers for request in script.requests] == [
+        False, True, False, False, False, True,
+    ], "whether the server is back is not waited for"  # fmt: skip
 
 
 def test_waiting_for_what_is_not_there_ends_with_the_server_s_word() -> None:
