@@ -32,8 +32,8 @@ def outcome(seed: int, number: int, attempt: int) -> tuple[int, float]:
         return 500, 0.05
     if roll < 0.09:
         return 200, VERY_SLOW_S
-    if roll < 0.16:
-        return 200, chance.uniform(2, 4)
+    if roll < 0.2:
+        return 200, chance.uniform(1.5, 4)
     return 200, chance.uniform(0.05, 0.5)
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pymongo
@@ -10,14 +11,14 @@ import redis
 from pymongo.errors import PyMongoError
 
 from app.db.transitions.change import ABSENT
+from app.domain.status import Status
 from app.queue.q import QUEUE, Doorbell
 from tests.chaos.faults import Event
 from tests.chaos.judge import EVERYBODY
 from tests.chaos.system import LEASE_S, System
 
 STEP_S: Final = 0.25
-IN_VAIN_S: Final = 0.7
-BEING_PAID_FOR: Final = {"status": "conversion complete", "calls": {"$elemMatch": {"ended_at": ABSENT}}}
+IN_VAIN_S: Final = 0.4
 STANDSTILL_S: Final = LEASE_S / 2
 """A machine that gives nobody time for so long freezes its workers, whoever is to blame."""
 
@@ -30,9 +31,8 @@ class Watch:
         self.standstills: list[Event] = []
         self._system = system
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=one) for one in (self._look_for_idle, self._look_at_the_clock)
-        ]
+        jobs = (self._look_for_idle, self._look_at_the_clock, self._ring_in_vain)
+        self._threads = [threading.Thread(target=job) for job in jobs]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -65,12 +65,11 @@ class Watch:
             last = now
 
     def _ring_in_vain(self) -> None:
-        """The doorbell may ring at any time: here for documents that a worker is paying for just now."""
+        """The doorbell may ring at any time: here for documents that a worker waits for just now, paying."""
         bell = Doorbell(self._system.valkey.url)
         while not self._stop.wait(IN_VAIN_S):
             with suppress(PyMongoError):
-                record = self._system.files.find_one(BEING_PAID_FOR, {"_id": 1})
-                if record is not None:
+                for record in self._system.files.find(_being_paid_for(), {"_id": 1}):
                     bell.ring(str(record["_id"]), first=True)
         bell.close()
 
@@ -82,3 +81,10 @@ def _nothing_to_do(mongo: "pymongo.MongoClient[dict[str, object]]", valkey: "red
         return not valkey.llen(f"rq:queue:{QUEUE}")
     except (PyMongoError, redis.RedisError):
         return False
+
+
+def _being_paid_for() -> dict[str, object]:
+    """Records whose call has been under way for a moment: the slow ones."""
+    since = datetime.now(UTC) - timedelta(seconds=IN_VAIN_S)
+    call = {"ended_at": ABSENT, "at": {"$lte": since}}
+    return {"status": str(Status.CONVERTED), "calls": {"$elemMatch": call}}
