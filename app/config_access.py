@@ -22,6 +22,8 @@ class AccessSettings(BaseModel):
     auth: Literal["required", "off"] | None = None
     rate_limit_uploads: str | None = None
     rate_limit_reads: str | None = None
+    max_batch_files: int = Field(300, ge=1, le=10_000)
+    max_batch_mb: float = Field(500, gt=0, le=65_536)
     max_in_flight: int = Field(0, ge=0)
     max_stored_mb: float = Field(0, ge=0)
     trusted_proxies: str = Field("", max_length=4096)

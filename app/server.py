@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pymongo.asynchronous.database import AsyncDatabase
 
 from app.api import (
+    batches,
     deliveries,
     docs_page,
     error_handlers,
@@ -30,14 +31,15 @@ from app.api.opening import FIRST_S, Opening
 from app.api.watch import Watch
 from app.config import ApiSettings
 from app.db.client import Record, async_client, async_database
+from app.db.collections.batches import Batches
 from app.db.collections.catalogue import Catalogue
 from app.db.collections.deliveries import Deliveries
 from app.db.collections.endpoints import Endpoints
 from app.db.collections.files import Files
 from app.db.db import ensure_indexes_async
+from app.intake.file_part import Limits
 from app.intake.quotas import Quotas
 from app.intake.submit import Intake
-from app.intake.upload import Limits
 from app.queue.announce import AsyncAnnouncer, Listener
 from app.queue.q import Doorbell
 from app.queue.reconciler import Reconciler
@@ -45,7 +47,7 @@ from app.storage.base import Storage, StorageRefused
 from app.storage.open import claim_storage, open_storage
 
 TITLE: Final = "Full-RAG"
-ROOMS: Final = (health, uploads, records, files, originals, results, events, deliveries, webhooks)
+ROOMS: Final = (health, uploads, records, files, originals, results, batches, events, deliveries, webhooks)
 SETTLE_S: Final = 3.0
 """After SHUTDOWN_GRACE_S the uploads that are left are cut off; this long they may take to clean up."""
 log = structlog.get_logger(__name__)
@@ -116,8 +118,14 @@ def _services(
     the_files = Files(database, announce=AsyncAnnouncer(doorbell.valkey))
     listener = Listener(settings.valkey_url.get_secret_value())
     quotas = Quotas(the_files, settings.max_in_flight, settings.max_stored_bytes)
+    the_batches = Batches(database, the_files.clock)
     limits = Limits(
-        settings.max_upload_mb, settings.upload_idle_s, settings.max_upload_s, settings.allowed_targets
+        settings.max_upload_mb,
+        settings.upload_idle_s,
+        settings.max_upload_s,
+        settings.allowed_targets,
+        settings.max_batch_files,
+        settings.max_batch_mb,
     )
 
     async def open_up() -> None:
@@ -128,12 +136,13 @@ def _services(
     return Services(
         settings=settings,
         files=the_files,
+        batches=the_batches,
         catalogue=Catalogue(database),
         endpoints=Endpoints(database, the_files.clock),
         deliveries=Deliveries(database, the_files.clock),
         storage=storage,
         doorbell=doorbell,
-        intake=Intake(the_files, storage, doorbell, settings.lease_s, limits, quotas),
+        intake=Intake(the_files, the_batches, storage, doorbell, settings.lease_s, limits, quotas),
         liveness=Liveness(doorbell.alive_workers_async, the_files.anyone_working),
         opening=Opening(open_up, on_refused),
         watch=Watch(listener, the_files.revisions, the_files.states),

@@ -11,6 +11,7 @@ from app.api.liveness import Liveness
 from app.api.opening import Opening
 from app.api.watch import Watch
 from app.config import ApiSettings
+from app.db.collections.batches import Batches
 from app.db.collections.catalogue import Catalogue
 from app.db.collections.deliveries import Deliveries
 from app.db.collections.endpoints import Endpoints
@@ -34,6 +35,7 @@ class Services:
 
     settings: ApiSettings
     files: Files
+    batches: Batches
     catalogue: Catalogue
     endpoints: Endpoints
     deliveries: Deliveries

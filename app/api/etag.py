@@ -13,6 +13,11 @@ def etag(revision: int, body: bytes) -> str:
     return f'"{revision}-{hashlib.sha256(body).hexdigest()[:12]}"'
 
 
+def tag_of(body: bytes) -> str:
+    """Of an answer that has no revision of its own."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
 def named(if_none_match: str | None) -> list[str]:
     """The tags of an If-None-Match header, without quotes; weak ones too, as RFC 9110 compares them."""
     if if_none_match is None:

@@ -3,7 +3,6 @@
 Pictures, the small ones too, were made and stored by the worker: this process opens no document.
 """
 
-import hashlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
 
@@ -13,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from app.api.dependencies import FileId, Opened, Owner, Services
 from app.api.disposition import attachment
-from app.api.etag import matches
+from app.api.etag import matches, tag_of
 from app.api.ids import DOCUMENT
 from app.api.looking import found
 from app.api.schemas import problems
@@ -97,7 +96,7 @@ async def read_page(
     jpeg = await _picture(services, file_id, n, size)
     if jpeg is None:
         raise NotFound(_no_page(record, n))
-    headers = {"etag": f'"{hashlib.sha256(jpeg).hexdigest()[:32]}"', "cache-control": FEW_MINUTES}
+    headers = {"etag": tag_of(jpeg), "cache-control": FEW_MINUTES}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
     return Response(jpeg, headers=headers, media_type="image/jpeg")

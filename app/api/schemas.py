@@ -27,6 +27,46 @@ class UploadAnswer(BaseModel):
     file_id: str = Field(examples=[EXAMPLE_ID], pattern="^[0-9a-f]{24}$")
 
 
+class Refused(BaseModel):
+    """A file of a batch that was not taken; nothing of it was kept."""
+
+    name: str = Field(examples=["photo.png"])
+    code: str = Field(examples=["unsupported_type"])
+    message: str
+
+
+class BatchAnswer(BaseModel):
+    """For several files in one request."""
+
+    batch_id: str = Field(examples=[EXAMPLE_ID])
+    file_ids: list[str] = Field(description="Of the accepted files, in their order", examples=[[EXAMPLE_ID]])
+    refused: list[Refused]
+
+
+class BatchView(BaseModel):
+    """The files of one request."""
+
+    batch_id: str = Field(examples=[EXAMPLE_ID])
+    status: str = Field(
+        description="`receiving` while its request goes on, `running` until all have ended, then `complete`",
+        examples=["running"],
+    )
+    created_at: datetime
+    total: int | None = Field(description="Accepted documents; null while it is being received")
+    ended: int = Field(description="How many have ended, however")
+    deleted: int = Field(description="How many are not there any more")
+    counts: dict[str, int] = Field(
+        description="How many documents have which status", examples=[{"queued": 5, "api call done": 295}]
+    )
+    refused: list[Refused]
+    file_ids: list[str] | None = Field(description="In the order of the upload; null while it is received")
+
+
+class BatchRetried(BatchView):
+    retried: int = Field(description="How many were queued again")
+    not_retried: int = Field(description="Failed ones that MAX_IN_FLIGHT left no room for; ask again later")
+
+
 class Health(BaseModel):
     status: str = Field(examples=["healthy"])
 

@@ -15,6 +15,7 @@ ENDPOINTS: Final = "endpoints"
 BATCHES: Final = "batches"
 KEYS: Final = "keys"
 BUDGETS: Final = "budgets"
+TALLIES: Final = "tallies"
 
 A_STRING: Final = {"$type": "string"}
 
@@ -32,7 +33,8 @@ FILE_INDEXES: Final = (
     IndexModel([("same_as", ASCENDING)], name="waiting_for_same", sparse=True),
     IndexModel([("deleted_at", ASCENDING)], name="tombstones"),
     IndexModel([("undelivered", ASCENDING)], name="outbox", sparse=True),
-    IndexModel([("batch_id", ASCENDING)], name="of_batch", sparse=True),
+    IndexModel([("batch_id", ASCENDING), ("status", ASCENDING)], name="of_batch_by_status"),
+    IndexModel([("batch_id", ASCENDING), ("batch_n", ASCENDING)], name="of_batch_in_order", sparse=True),
     IndexModel([("idempotency_until", ASCENDING)], name="idempotency_over", sparse=True),
     IndexModel(
         [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
@@ -52,11 +54,17 @@ DELIVERY_INDEXES: Final = (
     IndexModel([("file_id", ASCENDING), ("created_at", ASCENDING)], name="of_file"),
     IndexModel([("remove_at", ASCENDING)], name="log_is_over", expireAfterSeconds=0),
 )
+BATCH_INDEXES: Final = (
+    IndexModel([("check", ASCENDING)], name="to_check", sparse=True),
+    IndexModel([("lease.until", ASCENDING)], name="open", sparse=True),
+    IndexModel([("look_again_at", ASCENDING)], name="forget"),
+    IndexModel([("owner", ASCENDING), ("idempotency_key", ASCENDING)], name="idempotency"),
+)
 INDEXES: Final = {
     FILES: FILE_INDEXES,
     DELIVERIES: DELIVERY_INDEXES,
     ENDPOINTS: (IndexModel([("owner", ASCENDING), ("created_at", ASCENDING)], name="of_owner"),),
-    BATCHES: (IndexModel([("check", ASCENDING)], name="to_check", sparse=True),),
+    BATCHES: BATCH_INDEXES,
     BUDGETS: (IndexModel([("remove_at", ASCENDING)], name="day_is_over", expireAfterSeconds=0),),
 }
 

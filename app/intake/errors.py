@@ -17,7 +17,12 @@ class FileEmpty(DomainError):
 
 class TooManyFiles(DomainError):
     code = "too_many_files"
-    default_message = "The request holds more than one file. Send one file a request."
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"The request holds more than {most} file{'s' * (most != 1)}, this server's MAX_BATCH_FILES. "
+            "Send the rest in another request."
+        )
 
 
 class MalformedForm(DomainError):
@@ -28,7 +33,8 @@ class MalformedForm(DomainError):
 class TooManyParts(DomainError):
     code = "too_many_parts"
     default_message = (
-        "The form has too many parts. Send the field 'file' and, if you like, 'prompt' and 'webhook_url'."
+        "The form has too many parts. Send the field 'file' and, if you like, "
+        "'prompt', 'metadata' and 'webhook_url'."
     )
 
 
@@ -37,8 +43,18 @@ class UnknownField(DomainError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The form field {name!r} is not known. Known are 'file', 'prompt', 'webhook_url'; leave it out."
+            f"The form field {name!r} is not known. "
+            "Known are 'file', 'prompt', 'metadata', 'webhook_url'; leave it out."
         )
+
+
+class FieldTooLate(DomainError):
+    """Documents before it may have been accepted without it, and are perhaps worked on."""
+
+    code = "field_too_late"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The field '{name}' came after the second file. Send the fields before the files.")
 
 
 class InvalidField(DomainError):
@@ -56,6 +72,37 @@ class FileTooLarge(DomainError):
     def __init__(self, max_mb: float) -> None:
         super().__init__(
             f"The file is larger than {max_mb:g} MB, this server's MAX_UPLOAD_MB. Send a smaller one."
+        )
+
+
+class BatchTooLarge(DomainError):
+    code = "batch_too_large"
+
+    def __init__(self, max_mb: float) -> None:
+        super().__init__(
+            f"The files are together larger than {max_mb:g} MB, this server's MAX_BATCH_MB. "
+            "Send the rest in another request."
+        )
+
+
+class TooManyInFlight(DomainError):
+    code = "too_many_in_flight"
+    retryable = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} of your documents are not finished yet, which is this server's MAX_IN_FLIGHT. "
+            "Wait until one has ended, or cancel one."
+        )
+
+
+class StoredQuotaExceeded(DomainError):
+    code = "stored_quota_exceeded"
+
+    def __init__(self, max_mb: float) -> None:
+        super().__init__(
+            f"Your documents would take more than {max_mb:g} MB, this server's MAX_STORED_MB. "
+            "Delete some of them."
         )
 
 

@@ -13,7 +13,9 @@ from app.intake.errors import FileMissing, MalformedForm, TooManyParts
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_PARTS: Final = 10
+MAX_FIELDS: Final = 10
+SLACK: Final = 2
+"""So many times as many files as are taken are told one by one that they are too many."""
 EXTENDED_NAME: Final = re.compile(rb"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
@@ -32,14 +34,16 @@ Event = tuple[Part, bytes | None]
 class FormParser:
     """Feeds python-multipart's parser and collects what it calls back."""
 
-    def __init__(self, content_type: str | None) -> None:
+    def __init__(self, content_type: str | None, max_files: int = 1) -> None:
         self._parser = MultipartParser(_boundary(content_type), self._callbacks())
         self._events: list[Event] = []
         self._headers: dict[bytes, bytes] = {}
         self._field = bytearray()
         self._value = bytearray()
         self._part: Part | None = None
-        self._parts = 0
+        self._fields = MAX_FIELDS
+        self._files = max_files * SLACK
+        """How many more of each may come."""
         self._complete = False
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -69,9 +73,6 @@ class FormParser:
         }
 
     def _on_part_begin(self) -> None:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise TooManyParts()
         self._headers.clear()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -90,10 +91,19 @@ class FormParser:
         kind, options = parse_options_header(disposition)
         if kind != b"form-data" or b"name" not in options:
             raise MalformedForm()
+        self._count(options[b"name"])
         filename = options.get(b"filename")
         if filename is None and (extended := EXTENDED_NAME.search(disposition)):
             filename = unquote_to_bytes(extended[1])
         self._part = Part(_text(options[b"name"]), None if filename is None else _text(filename))
+
+    def _count(self, name: bytes) -> None:
+        if name == b"file":
+            self._files -= 1
+        else:
+            self._fields -= 1
+        if self._files < 0 or self._fields < 0:
+            raise TooManyParts()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part is not None:

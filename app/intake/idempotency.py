@@ -5,12 +5,13 @@ at once, one inserts and nineteen find it.
 """
 
 import hashlib
-from typing import Any
+import json
 
 from app.db.client import Record
 from app.domain.status import Status
 from app.intake.errors import KeyInProgress, KeyInvalid, KeyReused
-from app.intake.upload import Received
+from app.intake.fields import Wanted
+from app.intake.file_part import Received
 
 MAX_KEY = 255
 
@@ -33,11 +34,18 @@ def refuse_while_saving(first: Record) -> None:
         raise KeyInProgress()
 
 
-def refuse_other_content(first: Record, received: Received, options: dict[str, Any]) -> None:
+def fingerprint(hashes: list[str], wanted: Wanted) -> str:
+    """What a batch consisted of: its files in their order, the refused ones too, and its fields."""
+    content = [hashes, wanted.options, wanted.metadata, wanted.webhook_url]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def refuse_other_content(first: Record, received: Received, wanted: Wanted) -> None:
     """Of a deleted document only the hash of its bytes is left to compare."""
     same = first.get("sha256") == received.sha256
     if "deleted_at" not in first:
-        same = same and first.get("options", {}) == options
-        same = same and first.get("webhook_url") == received.webhook_url
+        same = same and first.get("options", {}) == wanted.options
+        same = same and first.get("metadata", {}) == wanted.metadata
+        same = same and first.get("webhook_url") == wanted.webhook_url
     if not same:
         raise KeyReused()

@@ -11,33 +11,12 @@ from typing import Final
 from cachetools import LRUCache
 
 from app.db.collections.files import Files
-from app.domain.errors import DomainError
+from app.intake.errors import StoredQuotaExceeded, TooManyInFlight
 
 FRESH_S: Final = 5.0
 """So long a sum that leaves room is believed, with what was stored since; a refusal is counted anew."""
 OWNERS: Final = 10_000
 MEGABYTE: Final = 1024 * 1024
-
-
-class TooManyInFlight(DomainError):
-    code = "too_many_in_flight"
-    retryable = True
-
-    def __init__(self, most: int) -> None:
-        super().__init__(
-            f"{most} of your documents are not finished yet, which is this server's MAX_IN_FLIGHT. "
-            "Wait until one has ended, or cancel one."
-        )
-
-
-class StoredQuotaExceeded(DomainError):
-    code = "stored_quota_exceeded"
-
-    def __init__(self, most: int) -> None:
-        super().__init__(
-            f"Your documents would take more than {most / MEGABYTE:g} MB, this server's MAX_STORED_MB. "
-            "Delete some of them."
-        )
 
 
 class Quotas:
@@ -73,7 +52,7 @@ class Quotas:
         if now - summed_at > FRESH_S or stored + size > self._max_bytes:
             stored, summed_at = await self._files.stored_bytes(owner), now
         if stored + size > self._max_bytes:
-            raise StoredQuotaExceeded(self._max_bytes)
+            raise StoredQuotaExceeded(self._max_bytes / MEGABYTE)
         self._sums[owner] = (stored + size, summed_at)
 
     async def _in_flight_at_most(self, owner: str, most: int) -> None:

@@ -1,148 +1,139 @@
-"""Reads one upload once: cap, signature, SHA-256, straight into the storage in blocks.
+"""Reads one form once: the files one after the other, and the fields that hold for all of them.
 
-Bytes are written only after the first kilobyte has shown the signature, so most refusals
-write nothing at all.
+Whoever keeps documents (`Keeper`) is told what comes; this room knows the form and its limits alone.
 """
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
 
+from app.domain.errors import DomainError
 from app.domain.file import clean_name
-from app.domain.webhook_url import Allowed, parse_webhook_url
 from app.intake.errors import (
+    BatchTooLarge,
+    FieldTooLate,
     FileEmpty,
     FileMissing,
     FileTooLarge,
+    StoredQuotaExceeded,
     TooManyFiles,
+    TooManyInFlight,
     UnknownField,
     UnsupportedType,
     UploadTooSlow,
 )
-from app.intake.fields import MAX_CHARACTERS, TextFields
+from app.intake.fields import MAX_CHARACTERS, TextFields, Wanted
+from app.intake.file_part import FilePart, Limits, Received
 from app.intake.form import FormParser, Part
 from app.storage.base import AsyncWriter
 
-BLOCK: Final = 256 * 1024
-HEAD: Final = 1024
-SIGNATURE: Final = b"%PDF-"
-FORM_OVERHEAD: Final = 256 * 1024
-"""What a body may be larger than its file: boundaries, headers, the other fields."""
-
-Open = Callable[[], Awaitable[AsyncWriter | None]]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much, how slowly, and where a webhook may go."""
-
-    max_mb: float
-    idle_s: float
-    max_s: float
-    webhooks: Allowed = field(default_factory=Allowed)
-
-    @property
-    def max_bytes(self) -> int:
-        return int(self.max_mb * 1024 * 1024)
-
-    @property
-    def max_body(self) -> int:
-        return self.max_bytes + FORM_OVERHEAD
+FAULTS_OF_ONE: Final = (
+    FileEmpty,
+    FileMissing,
+    FileTooLarge,
+    StoredQuotaExceeded,
+    TooManyFiles,
+    TooManyInFlight,
+    UnsupportedType,
+)
+"""What is wrong with one document of a batch says nothing of the next; all else ends the request."""
 
 
-@dataclass(frozen=True)
-class Received:
-    """What a well-formed upload held."""
+class Keeper(Protocol):
+    """Who keeps the documents of one form."""
 
-    name: str
-    size: int
-    sha256: str
-    content_type: str
-    options: dict[str, Any]
-    webhook_url: str | None = None
+    async def open(self) -> AsyncWriter | None:
+        """A document begins, its signature is good; no writer where the same was sent before."""
+
+    async def drop(self) -> None:
+        """It is refused after all: leave nothing of it."""
+
+    async def batch(self) -> None:
+        """A second file has come: this is a batch."""
+
+    async def keep(self, received: Received, wanted: Wanted) -> None:
+        """It has come whole."""
+
+    async def refuse(self, received: Received, fault: DomainError) -> None:
+        """One of a batch is not taken; the others are."""
 
 
 class Reception:
-    """The state of one upload between chunks. `open_` is called once, before the first byte is kept."""
+    """The state of one form between chunks."""
 
-    def __init__(self, content_type: str | None, limits: Limits, open_: Open) -> None:
-        self._form = FormParser(content_type)
+    def __init__(self, content_type: str | None, limits: Limits, keeper: Keeper) -> None:
+        self._form = FormParser(content_type, limits.max_files)
         self._limits = limits
-        self._open = open_
-        self._writer: AsyncWriter | None = None
-        self._file: Part | None = None
-        self._file_ended = False
-        self._block = bytearray()
-        self._opened = False
-        self._hash = hashlib.sha256()
+        self._keeper = keeper
+        self._texts = TextFields(limits.webhooks)
+        self._wanted: Wanted | None = None
+        self._file: FilePart | None = None
+        self._files = 0
         self._body = 0
-        self._size = 0
-        self._texts = TextFields()
 
     async def feed(self, chunk: bytes) -> None:
         self._body += len(chunk)
         if self._body > self._limits.max_body:
-            raise FileTooLarge(self._limits.max_mb)
+            raise self._too_large()
         for part, data in self._form.feed(chunk):
             if part.name == "file":
                 await self._on_file(part, data)
-            elif part.name in MAX_CHARACTERS:
-                self._texts.feed(part, data or b"")
-            else:
+            elif part.name not in MAX_CHARACTERS:
                 raise UnknownField(clean_name(part.name)[:64])
+            elif self._files > 1:
+                raise FieldTooLate(part.name)
+            else:
+                self._texts.feed(part, data or b"")
 
-    async def finish(self) -> Received:
-        """The body has ended: check that all was there, hand over the last block."""
+    async def finish(self) -> None:
+        """The body has ended: check that all was there, and have a single document kept."""
+        if self._files == 1 and self._file is not None and self._file.fault is not None:
+            raise self._file.fault
         self._form.finish()
-        if self._file is None or (self._size == 0 and not self._file.filename):
+        if self._file is None:
             raise FileMissing()
-        if self._size == 0:
-            raise FileEmpty()
-        prompt = self._texts.text("prompt")
-        return Received(
-            name=clean_name(self._file.filename),
-            size=self._size,
-            sha256=self._hash.hexdigest(),
-            content_type="application/pdf",
-            options={"prompt": prompt} if prompt else {},
-            webhook_url=self._webhook_url(),
-        )
+        if self._files == 1:
+            await self._keeper.keep(self._file.received(), self._texts.wanted())
 
     async def _on_file(self, part: Part, data: bytes | None) -> None:
-        if self._file is None:
-            self._file = part
-        elif part is not self._file:
-            raise TooManyFiles()
-        if data is not None:
-            self._size += len(data)
-            if self._size > self._limits.max_bytes:
-                raise FileTooLarge(self._limits.max_mb)
-            self._block += data
-        await self._advance(ended=data is None)
+        if self._file is None or part is not self._file.part:
+            await self._begin(part)
+        assert self._file is not None
+        await self._file.take(data)
+        if data is None and self._files > 1:
+            await self._hand_over(self._file)
 
-    async def _advance(self, ended: bool) -> None:
-        """Check the head once it is there; write whole blocks, and at the end what is left."""
-        if not self._opened and self._size and (ended or len(self._block) >= HEAD):
-            if SIGNATURE not in self._block[:HEAD]:
-                raise UnsupportedType()
-            self._opened = True
-            self._writer = await self._open()
-        if self._opened and self._block and (ended or len(self._block) >= BLOCK):
-            block = bytes(self._block)
-            self._block.clear()
-            self._hash.update(block)
-            if self._writer is not None:
-                await self._writer.write(block)
+    async def _begin(self, part: Part) -> None:
+        """The next file; with the second, what the first is waiting for is known: this is a batch."""
+        self._files += 1
+        if self._files == 2:
+            if self._limits.max_files == 1:
+                raise TooManyFiles(1)
+            self._wanted = self._texts.wanted()
+            await self._keeper.batch()
+            if self._file is not None:
+                await self._hand_over(self._file)
+        self._file = FilePart(part, self._limits, self._keeper, FAULTS_OF_ONE)
+        if self._files > self._limits.max_files:
+            self._file.fault = TooManyFiles(self._limits.max_files)
 
-    def _webhook_url(self) -> str | None:
-        """Refused here if it can never be called; where it leads is judged when it is."""
-        url = self._texts.text("webhook_url")
-        if not url:
-            return None
-        parse_webhook_url(url, self._limits.webhooks)
-        return url
+    async def _hand_over(self, file: FilePart) -> None:
+        """One of a batch, complete."""
+        fault = file.fault
+        if fault is None:
+            assert self._wanted is not None
+            try:
+                await self._keeper.keep(file.received(), self._wanted)
+                return
+            except FAULTS_OF_ONE as late:
+                await self._keeper.drop()
+                fault = late
+        await self._keeper.refuse(file.received(), FileEmpty() if isinstance(fault, FileMissing) else fault)
+
+    def _too_large(self) -> DomainError:
+        if self._files > 1:
+            return BatchTooLarge(self._limits.max_batch_mb)
+        return FileTooLarge(self._limits.max_mb)
 
 
 async def patient(chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator[bytes]:
@@ -164,10 +155,10 @@ async def patient(chunks: AsyncIterator[bytes], limits: Limits) -> AsyncIterator
 
 
 async def receive(
-    chunks: AsyncIterator[bytes], content_type: str | None, limits: Limits, open_: Open
-) -> Received:
-    """The whole of it. Raises a DomainError on anything that is not one good document."""
-    reception = Reception(content_type, limits, open_)
+    chunks: AsyncIterator[bytes], content_type: str | None, limits: Limits, keeper: Keeper
+) -> None:
+    """The whole of it. Raises a DomainError on anything that is not one good document, or a batch."""
+    reception = Reception(content_type, limits, keeper)
     async for chunk in patient(chunks, limits):
         await reception.feed(chunk)
-    return await reception.finish()
+    await reception.finish()

@@ -1,7 +1,7 @@
 """Mends what time and faults undo: a task of every API process and of the maintenance process.
 
 Leaderless: many run at once, each step is a compare-and-set on what it saw, so that one of them acts.
-All times are the database server's. What each step does is in `reconcile_records` and `reconcile_bytes`.
+All times are the database server's. What each step does is in `reconcile_records`, `…_bytes` and `…_batches`.
 """
 
 import asyncio
@@ -20,7 +20,9 @@ from pymongo.errors import PyMongoError
 from app.config import SharedSettings
 from app.db.apply import interrupted
 from app.db.client import Record
+from app.db.collections.batches import Batches
 from app.db.collections.mending import Mending
+from app.queue.reconcile_batches import BatchSteps
 from app.queue.reconcile_bytes import Bytes, ByteSteps
 from app.queue.reconcile_records import Bell, RecordSteps
 from app.queue.tally import Tally
@@ -65,9 +67,11 @@ class Reconciler:
         self._files = files = Mending(database, announce=announce)
         records = RecordSteps(files, doorbell, settings, self._tally)
         data = ByteSteps(files, storage, settings, self._tally)
+        batches = BatchSteps(Batches(database), self._tally)
         self.steps = [
             Step("expired leases", records.expired_leases, trusts_leases=True),
             Step("dead uploads", data.dead_uploads, trusts_leases=True),
+            Step("abandoned batches", batches.abandoned, trusts_leases=True),
             Step("lost bells", records.lost_bells),
             Step("no attempts left", records.exhausted, every_s=10),
             Step("too old", records.too_old, every_s=10),
@@ -75,6 +79,7 @@ class Reconciler:
             Step("tombstones", data.tombstones),
             Step("old tombstones", data.old_tombstones, every_s=MINUTE_S),
             Step("idempotency keys", data.idempotency_keys, every_s=MINUTE_S),
+            Step("empty batches", batches.empty, every_s=HOUR_S),
             Step("bytes without a record", data.orphans, every_s=HOUR_S),
         ]
 

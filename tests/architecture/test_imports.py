@@ -8,7 +8,7 @@ import pytest
 from tests.support.source import Import, imports, internal, modules
 
 PRODUCER = {"q", "announce", "valkey"}
-RECONCILER = {"reconciler", "reconcile_records", "reconcile_bytes", "tally"}
+RECONCILER = {"reconciler", "reconcile_records", "reconcile_bytes", "reconcile_batches", "tally"}
 
 OBJECTS = {"config", "observability"}
 """Handed on as objects: whoever is given one may name its type."""

@@ -84,12 +84,16 @@ def reserved_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def body_limit(max_upload_mb: str) -> str:
+def body_limit(max_upload_mb: str, max_batch_mb: str = "0.25") -> str:
     """What the start script hands to the template."""
     script = ROOT / "deploy/nginx/15-body-size.envsh"
     done = subprocess.run(
         ["sh", "-c", f'. "{script}"; printf %s "$CLIENT_MAX_BODY_MB"'],
-        env={"PATH": os.environ["PATH"], "MAX_UPLOAD_MB": max_upload_mb},
+        env={
+            "PATH": os.environ["PATH"],
+            "MAX_UPLOAD_MB": max_upload_mb,
+            "MAX_BATCH_MB": max_batch_mb,
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -227,6 +231,14 @@ def test_without_an_api_the_client_is_told_to_try_again(tmp_path: Path) -> None:
 )
 def test_the_limit_is_whole_megabytes_with_room_for_the_form(max_upload_mb: str, megabytes: str) -> None:
     assert body_limit(max_upload_mb) == megabytes
+
+
+@pytest.mark.parametrize(
+    ("max_upload_mb", "max_batch_mb", "megabytes"),
+    [("", "", "501"), ("50", "499.5", "501"), ("600", "500", "601"), ("9", "100", "101")],
+)
+def test_a_batch_has_room_as_a_whole(max_upload_mb: str, max_batch_mb: str, megabytes: str) -> None:
+    assert body_limit(max_upload_mb, max_batch_mb) == megabytes
 
 
 def test_the_template_takes_nothing_else_from_the_environment() -> None:

@@ -52,6 +52,9 @@ TABLE: dict[tuple[str, str], Case] = {
     ("POST", "/upload"): Case(WRITE, send=A_FILE),
     ("GET", "/{file_id}"): Case(READ, of_one=True),
     ("DELETE", "/{file_id}"): Case(WRITE, of_one=True),
+    ("GET", "/batches/{batch_id}"): Case(READ, of_one=True),
+    ("POST", "/batches/{batch_id}/retry"): Case(WRITE, of_one=True),
+    ("POST", "/batches/{batch_id}/cancel"): Case(WRITE, of_one=True),
     ("GET", "/files"): Case(READ),
     ("GET", "/{file_id}/file"): Case(READ, of_one=True),
     ("GET", "/{file_id}/pages/{n}"): Case(READ, of_one=True),
@@ -93,9 +96,12 @@ class Scene:
         self._database[DELIVERIES].update_one(
             {"_id": delivery["id"]}, {"$set": {"file_id": ObjectId(file_id)}}
         )
+        several = {"files": [("file", (f"{n}-{NAME}", PDF)) for n in range(2)]}
+        batch = self._callers["ann", WRITE].client.post("/upload", **several).json()
         secret = ann.get("/webhook-secret").json()["secret"]
         self.ids = {
             "file_id": file_id,
+            "batch_id": batch["batch_id"],
             "endpoint_id": endpoint["id"],
             "delivery_id": delivery["id"],
             "n": "1",

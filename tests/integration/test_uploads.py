@@ -59,7 +59,6 @@ def test_cache_control_no_cache_asks_for_a_fresh_analysis(api: RunningApi, recor
         ({"files": {"file": ("a.pdf", b"MZ" * 1000)}}, 415, "unsupported_type"),
         ({"files": {"file": ("a.pdf", b"")}}, 400, "file_empty"),
         ({"files": {"file": ("a.pdf", PDF + b"x" * 2 * 2**20)}}, 413, "file_too_large"),
-        ({"files": [("file", PDF), ("file", PDF)]}, 400, "too_many_files"),
         ({"files": [("file", PDF), ("other", PDF)]}, 422, "unknown_field"),
         ({"files": [("file", PDF), ("prompt", (None, "x" * 5000))]}, 422, "invalid_field"),
         ({"files": {"prompt": (None, "x")}}, 400, "file_missing"),

@@ -142,6 +142,13 @@ class Files:
         )
         return result.modified_count == 1
 
+    async def free_idempotency_key(self, file_id: ObjectId, key: str) -> None:
+        """Free the key of a document whose batch broke off."""
+        await self._files.update_one(
+            {"_id": file_id, "idempotency_key": key},
+            {"$unset": {"idempotency_key": "", "idempotency_until": ""}},
+        )
+
     async def position(self, queued_at: datetime) -> int:
         """How many documents stand before one that was queued at `queued_at`."""
         ahead = {"status": str(Status.QUEUED), "queued_at": {"$lt": queued_at}}

@@ -1,12 +1,15 @@
 """The Idempotency-Key header: what is a key, and when is the same upload the same."""
 
+from typing import Any
+
 import pytest
 
 from app.domain.errors import DomainError
+from app.intake.fields import Wanted
+from app.intake.file_part import Received
 from app.intake.idempotency import hashed_key, refuse_other_content, refuse_while_saving
-from app.intake.upload import Received
 
-RECEIVED = Received("cv.pdf", 3, "abc", "application/pdf", {})
+RECEIVED = Received("cv.pdf", 3, "abc")
 
 
 def test_a_quoted_key_is_the_same_key() -> None:
@@ -52,11 +55,11 @@ def test_the_first_upload_is_waited_for() -> None:
     ],
 )
 def test_same_content_and_same_options_are_the_same_upload(
-    first: dict[str, object], options: dict[str, object], same: bool
+    first: dict[str, object], options: dict[str, Any], same: bool
 ) -> None:
     if same:
-        refuse_other_content(first, RECEIVED, options)
+        refuse_other_content(first, RECEIVED, Wanted(options))
         return
     with pytest.raises(DomainError) as raised:
-        refuse_other_content(first, RECEIVED, options)
+        refuse_other_content(first, RECEIVED, Wanted(options))
     assert raised.value.code == "idempotency_key_reused"

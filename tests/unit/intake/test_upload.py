@@ -7,58 +7,24 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain.errors import DomainError
-from app.intake.upload import Limits, Received, receive
+from app.intake.fields import Wanted
+from app.intake.file_part import Limits, Received
+from app.intake.upload import receive
+from tests.support.forms import PDF, TYPE, Kept, a_file, form, in_chunks, part
 
-PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40
-BOUNDARY = "frontier"
-TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 LIMITS = Limits(max_mb=0.5, idle_s=60, max_s=60)
 
 
-class Kept:
-    """A writer that remembers, and how often it was asked for."""
-
-    def __init__(self) -> None:
-        self.blocks: list[bytes] = []
-        self.opened = 0
-
-    async def open(self) -> "Kept":
-        self.opened += 1
-        return self
-
-    async def write(self, data: bytes) -> None:
-        self.blocks.append(data)
-
-    async def commit(self) -> None: ...
-
-    async def abort(self) -> None: ...
-
-
-def part(disposition: str, content: bytes, more: str = "") -> bytes:
-    return (
-        f"--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n{more}\r\n".encode()
-        + content
-        + b"\r\n"
-    )
-
-
-def a_file(content: bytes = PDF, disposition: str = 'name="file"; filename="resume.pdf"') -> bytes:
-    return part(disposition, content, "Content-Type: application/pdf\r\n")
-
-
-def form(*parts: bytes) -> bytes:
-    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
-
-
-async def in_chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), size):
-        yield body[start : start + size]
-
-
 def take(
-    body: bytes, size: int = 64 * 1024, content_type: str | None = TYPE, kept: Kept | None = None
-) -> Received:
-    return asyncio.run(receive(in_chunks(body, size), content_type, LIMITS, (kept or Kept()).open))
+    body: bytes,
+    size: int = 64 * 1024,
+    content_type: str | None = TYPE,
+    kept: Kept | None = None,
+    limits: Limits = LIMITS,
+) -> Kept:
+    kept = kept or Kept()
+    asyncio.run(receive(in_chunks(body, size), content_type, limits, kept))
+    return kept
 
 
 def refused(body: bytes, content_type: str | None = TYPE, kept: Kept | None = None) -> DomainError:
@@ -70,11 +36,10 @@ def refused(body: bytes, content_type: str | None = TYPE, kept: Kept | None = No
 @pytest.mark.parametrize("size", [1, 7, 1024, 10**6])
 def test_however_it_is_cut_the_file_arrives_whole(size: int) -> None:
     kept = Kept()
-    received = take(form(part('name="prompt"', b"What is it?"), a_file()), size, kept=kept)
+    take(form(part('name="prompt"', b"What is it?"), a_file()), size, kept=kept)
     assert b"".join(kept.blocks) == PDF
-    assert received == Received(
-        "resume.pdf", len(PDF), hashlib.sha256(PDF).hexdigest(), "application/pdf", {"prompt": "What is it?"}
-    )
+    assert kept.received == [Received("resume.pdf", len(PDF), hashlib.sha256(PDF).hexdigest())]
+    assert kept.wanted == [Wanted({"prompt": "What is it?"})]
 
 
 def test_bytes_go_to_the_storage_in_large_blocks() -> None:
@@ -84,12 +49,12 @@ def test_bytes_go_to_the_storage_in_large_blocks() -> None:
 
 
 def test_a_file_with_bytes_before_its_signature_is_a_pdf() -> None:
-    assert take(form(a_file(b"\n" * 1000 + PDF))).size == 1000 + len(PDF)
+    assert take(form(a_file(b"\n" * 1000 + PDF))).received[0].size == 1000 + len(PDF)
 
 
 def test_a_file_of_exactly_the_limit_is_accepted_and_one_byte_more_is_not() -> None:
     exact = PDF + b"x" * (LIMITS.max_bytes - len(PDF))
-    assert take(form(a_file(exact))).size == LIMITS.max_bytes
+    assert take(form(a_file(exact))).received[0].size == LIMITS.max_bytes
     error = refused(form(a_file(exact + b"x")))
     assert error.code == "file_too_large"
     assert "MAX_UPLOAD_MB" in error.message
@@ -120,6 +85,9 @@ def test_a_body_that_pads_its_form_without_end_is_refused() -> None:
         pytest.param(form(part('name="prompt"', b"x" * 4001), a_file()), "invalid_field", id="long prompt"),
         pytest.param(
             form(part('name="prompt"', b"x" * 10**5), a_file()), "invalid_field", id="very long prompt"
+        ),
+        pytest.param(
+            form(part('name="metadata"', b'{"a": 1}'), a_file()), "invalid_field", id="metadata is not text"
         ),
         pytest.param(
             form(part('name="prompt"', b"\xff"), a_file()), "invalid_field", id="prompt is not text"
@@ -182,13 +150,13 @@ def test_an_unknown_field_is_named_as_far_as_it_is_fit_to_show() -> None:
     ],
 )
 def test_the_clients_name_is_kept_as_data(disposition: str, name: str) -> None:
-    assert take(form(a_file(PDF, disposition))).name == name
+    assert take(form(a_file(PDF, disposition))).received[0].name == name
 
 
 def test_a_webhook_url_is_kept_as_it_was_written() -> None:
     url = "https://Hooks.example/a?b=c"
-    assert take(form(part('name="webhook_url"', url.encode()), a_file())).webhook_url == url
-    assert take(form(part('name="webhook_url"', b" "), a_file())).webhook_url is None
+    assert take(form(part('name="webhook_url"', url.encode()), a_file())).wanted[0].webhook_url == url
+    assert take(form(part('name="webhook_url"', b" "), a_file())).wanted[0].webhook_url is None
 
 
 @pytest.mark.parametrize(
@@ -206,7 +174,7 @@ def test_a_webhook_url_is_one_and_not_endless() -> None:
 
 
 def test_an_empty_prompt_counts_as_none() -> None:
-    assert take(form(a_file(), part('name="prompt"', b"  "))).options == {}
+    assert take(form(a_file(), part('name="prompt"', b"  "))).wanted[0].options == {}
 
 
 def test_an_upload_that_stands_still_is_cut_off() -> None:
@@ -216,7 +184,7 @@ def test_an_upload_that_stands_still_is_cut_off() -> None:
 
     limits = Limits(max_mb=1, idle_s=0.05, max_s=60)
     with pytest.raises(DomainError) as raised:
-        asyncio.run(receive(stuck(), TYPE, limits, Kept().open))
+        asyncio.run(receive(stuck(), TYPE, limits, Kept()))
     assert raised.value.code == "upload_too_slow"
 
 
@@ -229,5 +197,5 @@ def test_an_upload_that_trickles_is_cut_off_in_the_end() -> None:
 
     limits = Limits(max_mb=100, idle_s=60, max_s=0.1)
     with pytest.raises(DomainError) as raised:
-        asyncio.run(receive(trickle(), TYPE, limits, Kept().open))
+        asyncio.run(receive(trickle(), TYPE, limits, Kept()))
     assert raised.value.code == "upload_too_slow"
