@@ -115,7 +115,7 @@ def _services(
     doorbell: Doorbell,
     on_refused: Callable[[str], None],
 ) -> Services:
-    the_files = Files(database, announce=AsyncAnnouncer(doorbell.valkey))
+    the_files = Files(database, announce=AsyncAnnouncer(doorbell.valkey), ring=doorbell.ring_async)
     listener = Listener(settings.valkey_url.get_secret_value())
     quotas = Quotas(the_files, settings.max_in_flight, settings.max_stored_bytes)
     the_batches = Batches(database, the_files.clock)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from bson import ObjectId
+
 from app.config import SharedSettings
 from app.db.client import Record
 from app.db.collections.mending import Mending
@@ -45,22 +47,23 @@ class RecordSteps:
     async def expired_leases(self) -> None:
         """in work → queued, or failed where the attempts are used up and something is still unanswered."""
         now = await self._files.now()
-        freed = []
+        freed: list[ObjectId] = []
         for record in await self._files.expired_leases(now):
             if not await self._files.apply(expire(record, now, self._max_attempts)):
                 continue
             if may_go_on(record, self._max_attempts):
                 self._tally.acted("lease_expired", record["_id"])
-                freed.append(record)
+                freed.append(record["_id"])
             else:
                 self._tally.acted("lease_expired_for_good", record["_id"])
+                freed += await self._files.wake_twins_of(record, now)
         await self._ring_freed(freed, now)
 
-    async def _ring_freed(self, freed: list[Record], now: datetime) -> None:
+    async def _ring_freed(self, freed: list[ObjectId], now: datetime) -> None:
         """Ring at once for what was just queued: a killed work-horse's document goes on within seconds."""
         epoch = await self._bell.epoch_async() if freed else None
         if epoch is not None:
-            queued = ({"_id": record["_id"], "next_try_at": now} for record in freed)
+            queued = ({"_id": file_id, "next_try_at": now} for file_id in freed)
             await self._ring_all(queued, epoch, first=True)
 
     async def lost_bells(self) -> None:

@@ -1,16 +1,18 @@
 """The `files` collection as the API meets it: async, every query for a caller filtered by owner."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bson import ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from app.db.apply import apply_async
 from app.db.client import Record
 from app.db.clock import ServerClock, server_now_async
+from app.db.collections.twins import wake_same
 from app.db.db import FILES, META
 from app.db.transitions import intake, mend, person
 from app.db.transitions.change import ABSENT, Change
@@ -29,6 +31,11 @@ INTERNAL: Final = (
     "outbox",
 )
 PUBLIC_VIEW: Final = dict.fromkeys(INTERNAL, 0)
+Ring = Callable[[str], Awaitable[object]]
+
+
+async def nobody_hears(_: str) -> None:
+    """In place of a doorbell."""
 
 
 class Files:
@@ -39,11 +46,13 @@ class Files:
         database: AsyncDatabase[Record],
         clock: ServerClock | None = None,
         announce: Callable[[ObjectId], None] = lambda _: None,
+        ring: Ring = nobody_hears,
     ) -> None:
         self._database = database
         self._files = database[FILES]
         self.clock = clock or ServerClock()
         self._announce = announce
+        self._ring = ring
 
     async def _apply(self, change: Change) -> bool:
         """A change; those who wait for the record are told."""
@@ -179,7 +188,18 @@ class Files:
         return await self._files.count_documents(held, limit=1) == 1
 
     async def cancel(self, file_id: ObjectId, owner: str) -> bool:
-        return await self._apply(person.cancel(file_id, owner, new_token(), await self.now()))
+        """queued | in work → cancelled; documents that waited for its answer need not any longer."""
+        cancelled = await self._apply(person.cancel(file_id, owner, new_token(), await self.now()))
+        if cancelled:
+            await self._wake_twins_of(await self._files.find_one({"_id": file_id}, {"analysis_key": 1}))
+        return cancelled
+
+    async def _wake_twins_of(self, ended: Record | None) -> None:
+        """Best effort: they look again by themselves half a minute later."""
+        with suppress(PyMongoError):
+            key = ended.get("analysis_key") if ended else None
+            for twin in await wake_same(self._files, self._apply, key, await self.now()):
+                await self._ring(str(twin))
 
     async def retry(self, file_id: ObjectId, owner: str) -> bool:
         """failed | cancelled → queued; False when the record is in another state."""
@@ -202,6 +222,7 @@ class Files:
             stone = person.tombstone(seen, await self.now())
             if (await self._files.replace_one(same, stone)).matched_count:
                 self._announce(file_id)
+                await self._wake_twins_of(seen)
                 return seen
 
     async def is_tombstone(self, file_id: ObjectId, owner: str) -> bool:

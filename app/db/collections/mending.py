@@ -10,6 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from app.db.apply import apply_async
 from app.db.client import Record
 from app.db.clock import ServerClock, server_now_async
+from app.db.collections.twins import wake_same
 from app.db.db import FILES, META
 from app.db.transitions import intake, person
 from app.db.transitions.change import ABSENT, Change
@@ -22,7 +23,7 @@ NEEDED: Final = dict.fromkeys(
     (
         "status", "lease", "attempts_made", "unanswered", "claimed_at", "next_try_at", "rung_at",
         "rung_epoch", "queued_at", "accepted_at", "ended_at", "waiting_for", "revision", "error",
-        "deleted_at", "blob", "owner", "sha256", "idempotency_key", "idempotency_until",
+        "deleted_at", "blob", "owner", "sha256", "idempotency_key", "idempotency_until", "analysis_key",
         "undelivered", "outbox", "webhook_url", "batch_id",
     ),
     1,
@@ -62,6 +63,10 @@ class Mending:
 
     async def expired_leases(self, now: datetime) -> list[Record]:
         return await self._find({"status": IN_WORK_FILTER, "lease.until": {"$lte": now}}, "lease.until")
+
+    async def wake_twins_of(self, ended: Record, now: datetime) -> list[ObjectId]:
+        """Those that waited for its answer, which will not come; due from `now` on."""
+        return await wake_same(self._files, self.apply, ended.get("analysis_key"), now)
 
     async def dead_uploads(self, now: datetime) -> list[Record]:
         return await self._find({"status": str(Status.SAVING), "lease.until": {"$lte": now}}, "lease.until")
