@@ -47,6 +47,16 @@ def test_of_many_reconcilers_one_acts(scene: Scene) -> None:
     assert sorted(scene.bell.rung) == sorted(map(str, ids))
 
 
+def test_twins_of_a_document_whose_last_attempt_died_are_woken_and_rung_for(scene: Scene) -> None:
+    first, _ = scene.records.claimed(analysis_key="same", attempts_made=5)
+    twin = scene.records.queued()
+    assert scene.records.work.claim(twin, a_hold(), 30, 5, "same") is None
+    scene.records.expire(first)
+    assert scene.tick() == {"lease_expired_for_good": 1, "rung": 1}
+    assert scene.bell.rung == [str(twin)]
+    assert scene.records.work.claim(twin, a_hold(), 30, 5, "same")
+
+
 def test_the_last_attempt_s_death_fails_the_document_with_a_reason(scene: Scene) -> None:
     file_id, _ = scene.records.claimed(attempts_made=5)
     scene.records.expire(file_id)
