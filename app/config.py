@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from app.config_access import AccessSettings
+from app.config_metrics import ApiMetricsSettings, MaintenanceMetricsSettings
 from app.domain.passwords import trouble_with_password
 from app.domain.webhook_url import Allowed
 
@@ -98,7 +99,7 @@ class WebhookSettings(SharedSettings):
         return Allowed.parse(self.webhook_allow)
 
 
-class ApiSettings(AccessSettings, WebhookSettings):
+class ApiSettings(AccessSettings, ApiMetricsSettings, WebhookSettings):
     """The API process."""
 
     port: int = Field(8001, ge=0, le=65_535)
@@ -175,7 +176,7 @@ class WorkerSettings(SharedSettings):
         return self.reader == "openai"
 
 
-class MaintenanceSettings(WebhookSettings):
+class MaintenanceSettings(MaintenanceMetricsSettings, WebhookSettings):
     """The maintenance process: reconciler and webhook deliveries."""
 
     public_url: str = Field("", max_length=2048)

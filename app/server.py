@@ -17,6 +17,7 @@ from app.api import (
     events,
     files,
     health,
+    metrics,
     openapi,
     originals,
     records,
@@ -26,6 +27,7 @@ from app.api import (
 )
 from app.api.dependencies import Services
 from app.api.guard import guard, open_gate
+from app.api.instruments import open_instruments
 from app.api.liveness import Liveness
 from app.api.opening import FIRST_S, Opening
 from app.api.watch import Watch
@@ -47,7 +49,7 @@ from app.storage.base import Storage, StorageRefused
 from app.storage.open import claim_storage, open_storage
 
 TITLE: Final = "Full-RAG"
-ROOMS: Final = (health, uploads, records, files, originals, results, batches, events, deliveries, webhooks)
+ROOMS: Final = (health, metrics, uploads, records, files, originals, results, batches, events, deliveries, webhooks)
 SETTLE_S: Final = 3.0
 """After SHUTDOWN_GRACE_S the uploads that are left are cut off; this long they may take to clean up."""
 log = structlog.get_logger(__name__)
@@ -104,6 +106,7 @@ async def _start(
     stack.push_async_callback(_ended, asyncio.create_task(made.watch.run()))
     stop = asyncio.Event()
     reconciler = Reconciler(database, storage, doorbell, settings, announce=AsyncAnnouncer(doorbell.valkey))
+    app.state.instruments = open_instruments(made, database, doorbell.valkey, reconciler)
     reconciling = asyncio.create_task(_reconcile(made.opening, reconciler, stop))
     stack.push_async_callback(_ended, reconciling, stop)
 

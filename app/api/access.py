@@ -24,7 +24,9 @@ from app.domain.errors import DomainError
 from app.domain.file import PUBLIC_OWNER
 from app.domain.keys import Caller, Scope
 
-PUBLIC: Final = frozenset({"/", "/health/live", "/health/ready", "/docs", "/openapi.json", "/favicon.ico"})
+PUBLIC: Final = frozenset(
+    {"/", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/favicon.ico"}
+)
 PUBLIC_FOLDERS: Final = ("/ui",)
 """The page itself is no secret; what it asks for needs a key like any other request."""
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})

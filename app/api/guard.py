@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.api.access import Access, Gate
 from app.api.auth import KeyRing
 from app.api.limits import Limiter
+from app.api.measured import Measured
 from app.api.request_context import RequestContext
 from app.api.security_headers import SecurityHeaders
 from app.config import ApiSettings
@@ -51,6 +52,7 @@ def guard(app: FastAPI, settings: ApiSettings) -> None:
     if settings.origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.origins, **CORS)
     app.add_middleware(RequestContext)
+    app.add_middleware(Measured)
     app.add_middleware(SecurityHeaders, proxies=settings.proxies)
 
 

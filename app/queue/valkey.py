@@ -54,6 +54,11 @@ class Breaker:
             self._closed_until = self._clock() + self._skip_s  # this caller tries, the others go on skipping
             return True
 
+    @property
+    def skipping(self) -> bool:
+        """Whether the last one who tried failed."""
+        return self._closed_until is not None
+
     def worked(self) -> None:
         with self._lock:
             self._closed_until = None
@@ -87,6 +92,11 @@ class Valkey:
             return None
         self._breaker.worked()
         return answer
+
+    @property
+    def away(self) -> bool:
+        """Whether this process does without Valkey now."""
+        return self._breaker.skipping
 
     async def ask_async(self, question: Callable[[Redis], T]) -> T | None:
         """`ask` in a thread."""

@@ -49,6 +49,7 @@ TABLE: dict[tuple[str, str], Case] = {
     ("GET", "/"): Case(None),
     ("GET", "/health/live"): Case(None),
     ("GET", "/health/ready"): Case(None),
+    ("GET", "/metrics"): Case(None),
     ("POST", "/upload"): Case(WRITE, send=A_FILE),
     ("GET", "/{file_id}"): Case(READ, of_one=True),
     ("DELETE", "/{file_id}"): Case(WRITE, of_one=True),
