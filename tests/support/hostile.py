@@ -137,14 +137,14 @@ def deflate_bomb(gigabytes: int = 10) -> bytes:
 
 def no_pages() -> bytes:
     """A well-formed document with an empty page tree."""
-    return _assembled(
+    return assembled(
         [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"],
     )
 
 
 def page_tree_loop() -> bytes:
     """A page tree that contains itself and claims pages."""
-    return _assembled(
+    return assembled(
         [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 2/Parent 2 0 R>>"]
     )
 
@@ -161,14 +161,14 @@ def endless_drawing(operations: int = 60_000) -> bytes:
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</XObject<</X 5 0 R>>>>/Contents 4 0 R>>",
-        _stream(b"/X Do " * 10),
+        stream(b"/X Do " * 10),
     ]
     for level in range(depth):
         below = 6 + level
         body = b"/X Do " * 10 if level < depth - 1 else b"0 0 m 600 800 l S " * (operations // 1000)
         resources = b"/Resources<</XObject<</X %d 0 R>>>>" % below if level < depth - 1 else b""
-        objects.append(_stream(body, b"/Type/XObject/Subtype/Form/BBox[0 0 600 800]" + resources))
-    return _assembled(objects)
+        objects.append(stream(body, b"/Type/XObject/Subtype/Form/BBox[0 0 600 800]" + resources))
+    return assembled(objects)
 
 
 def not_a_pdf() -> bytes:
@@ -177,21 +177,21 @@ def not_a_pdf() -> bytes:
 
 
 def _raw_page(content: bytes, extra: bytes) -> bytes:
-    return _assembled(
+    return assembled(
         [
             b"<</Type/Catalog/Pages 2 0 R>>",
             b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
             b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R>>",
-            _stream(content, extra),
+            stream(content, extra),
         ]
     )
 
 
-def _stream(content: bytes, extra: bytes = b"") -> bytes:
+def stream(content: bytes, extra: bytes = b"") -> bytes:
     return b"<<%b/Length %d>>stream\n%b\nendstream" % (extra, len(content), content)
 
 
-def _assembled(objects: list[bytes]) -> bytes:
+def assembled(objects: list[bytes]) -> bytes:
     """A file with a correct cross-reference table; the first object is the catalog."""
     out = bytearray(b"%PDF-1.7\n")
     places = []
