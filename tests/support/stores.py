@@ -34,3 +34,9 @@ def records(mongo_url: str, mongo_db: str) -> Iterator[Records]:
 @pytest.fixture
 def kept(settings: ApiSettings) -> Path:
     return Path(settings.storage_url)
+
+
+@pytest.fixture
+def batches(mongo_url: str, mongo_db: str) -> Iterator[Records]:
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        yield client[mongo_db].batches
