@@ -147,7 +147,11 @@ class Deliverer:
             outcome = await self._sender.attempt(delivery, now)
             await self._write_down(delivery, token, outcome)
         except Exception:
-            log.exception("webhook_attempt_broken", file_id=_file_id(delivery))
+            log.exception(
+                "webhook_attempt_broken",
+                request_id=delivery.get("request_id"),
+                file_id=_file_id(delivery),
+            )
         finally:
             self._lanes.give_back(delivery["lane"], delivery["owner"])
             self._slot_freed.set()
@@ -170,6 +174,7 @@ class Deliverer:
         self.actions[action] += 1
         log.info(
             "webhook_attempt",
+            request_id=delivery.get("request_id"),
             file_id=_file_id(delivery),
             attempt=made,
             action=action,

@@ -90,7 +90,15 @@ def _wanted(
 ) -> list[Record]:
     targets = _targets(event, source, endpoints)
     return [
-        new_delivery(event, target, source["owner"], now, file_id=file_id, batch_id=batch_id)
+        new_delivery(
+            event,
+            target,
+            source["owner"],
+            now,
+            file_id=file_id,
+            batch_id=batch_id,
+            request_id=source.get("request_id"),
+        )
         for target in targets
     ]
 

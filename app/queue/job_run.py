@@ -22,6 +22,7 @@ from app.pipeline.ports import Context
 from app.pipeline.process import process
 from app.pipeline.render import render_pages
 from app.pipeline.vision import make_reader
+from app.queue.attempt_tally import count_attempt
 from app.queue.budget import Budget
 from app.queue.heartbeat import Heartbeat
 from app.queue.hold import Holding
@@ -69,6 +70,7 @@ class JobRun:
             log.info("not_to_be_had")
             return
         self._claimed = claimed
+        structlog.contextvars.bind_contextvars(request_id=claimed.get("request_id"))
         self._files.patience = self._holding.time_left
         self._heartbeat.start()
         try:
@@ -83,6 +85,7 @@ class JobRun:
             self._end_badly(error)
         finally:
             self._heartbeat.end()
+            count_attempt(self._files, self._id, claimed, self._holding.token)
 
     def _claim(self) -> Record | None:
         """THE claim: without it nothing is done. None when another has it, it has ended, or must wait."""

@@ -51,6 +51,7 @@ ONLY_IN: dict[str, set[str]] = {
     "numpy": {"pipeline"},
     "rq": {"queue.q", "queue.workers"},
     "obstore": {"storage"},
+    "prometheus_client": {"observability", "api", "maintenance"},
     "pymongo": {"db", "queue.reconciler", "queue.workers", "api", "intake", "server", "notify", "maintenance",
                 "embedded", "launch", "cli"},
 }  # fmt: skip

@@ -19,7 +19,8 @@ MUST_NOT_LOAD = {
     API: HEAVY
     | {"app.queue.workers", "app.queue.jobs", "app.pipeline", "app.notify", "app.launch", "app.embedded"},
     WORKER: HTTP_SERVER
-    | {"app.api", "app.server", "app.intake", "app.queue.reconciler", "app.launch", "app.embedded"},
+    | {"prometheus_client", "app.api", "app.server", "app.intake", "app.queue.reconciler", "app.launch"}
+    | {"app.embedded"},
     MAINTENANCE: HTTP_SERVER
     | HEAVY
     | {"app.api", "app.server", "app.queue.workers", "app.pipeline", "app.launch"},

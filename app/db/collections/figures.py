@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from app.db.client import Record
 from app.db.clock import ServerClock, server_now_async
-from app.db.collections.tallies import read_tallies
+from app.db.collections.tallies import WORK, read_tallies
 from app.db.db import BATCHES, DELIVERIES, FILES, TALLIES
 from app.db.transitions import notify
 from app.domain.figures import RECENT_S, Figures
@@ -41,7 +41,7 @@ class FiguresReader:
             events_waiting=await self._files.count_documents({"undelivered": True}),
             deliveries=await self._by_state(now),
             batches=await self._batches_by_state(),
-            tallies=read_tallies(await self._database[TALLIES].find_one({"_id": "work"})),
+            tallies=read_tallies(await self._database[TALLIES].find_one({"_id": WORK})),
         )
 
     async def _by_status(self) -> Mapping[str, int]:

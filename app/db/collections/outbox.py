@@ -11,7 +11,7 @@ from app.db.transitions.change import ABSENT
 from app.domain.file import new_token
 from app.domain.status import TERMINAL
 
-NEEDED = dict.fromkeys(("owner", "outbox", "webhook_url", "batch_id", "deleted_at"), 1)
+NEEDED = dict.fromkeys(("owner", "outbox", "webhook_url", "batch_id", "request_id", "deleted_at"), 1)
 ENDED = {"$in": sorted(str(status) for status in TERMINAL)}
 
 

@@ -12,6 +12,7 @@ from app.db.apply import apply, patiently
 from app.db.client import Record
 from app.db.clock import ServerClock, server_now
 from app.db.collections.budgets import Budgets
+from app.db.collections.tallies import WorkTallies
 from app.db.db import FILES, META
 from app.db.transitions import mend, work
 from app.db.transitions.change import ABSENT, Change
@@ -66,6 +67,9 @@ class WorkFiles:
     def budgets(self) -> Budgets:
         """The owners' paid calls, as patient as this."""
         return Budgets(self._database, self.now, lambda: self.patience())
+
+    def tallies(self) -> WorkTallies:
+        return WorkTallies(self._database)
 
     def storage_id(self) -> str | None:
         stored = self._ask(lambda: self._database[META].find_one({"_id": "storage"}))

@@ -40,6 +40,7 @@ def new_delivery(
     file_id: ObjectId | None = None,
     batch_id: str | None = None,
     max_attempts: int | None = None,
+    request_id: str | None = None,
 ) -> Document:
     """One event for one target; the id makes handing on the same event twice harmless."""
     delivery: Document = {
@@ -61,6 +62,8 @@ def new_delivery(
         delivery["batch_id"] = batch_id
     if max_attempts is not None:
         delivery["max_attempts"] = max_attempts
+    if request_id is not None:
+        delivery["request_id"] = request_id
     return delivery
 
 
