@@ -49,7 +49,19 @@ from app.storage.base import Storage, StorageRefused
 from app.storage.open import claim_storage, open_storage
 
 TITLE: Final = "Full-RAG"
-ROOMS: Final = (health, metrics, uploads, records, files, originals, results, batches, events, deliveries, webhooks)
+ROOMS: Final = (
+    health,
+    metrics,
+    uploads,
+    records,
+    files,
+    originals,
+    results,
+    batches,
+    events,
+    deliveries,
+    webhooks,
+)
 SETTLE_S: Final = 3.0
 """After SHUTDOWN_GRACE_S the uploads that are left are cut off; this long they may take to clean up."""
 log = structlog.get_logger(__name__)
