@@ -36,7 +36,7 @@ def apply(files: Collection[Record], change: Change, patience_s: float = 10.0) -
     in_doubt = False
     while True:
         try:
-            if files.update_one(change.filter, change.update).matched_count:
+            if files.update_one(change.filter, change.update, **change.options).matched_count:
                 return True
             return in_doubt and files.count_documents(change.landed, limit=1) == 1
         except (ConnectionFailure, OperationFailure) as error:
@@ -64,7 +64,7 @@ async def apply_async(files: AsyncCollection[Record], change: Change, patience_s
     in_doubt = False
     while True:
         try:
-            if (await files.update_one(change.filter, change.update)).matched_count:
+            if (await files.update_one(change.filter, change.update, **change.options)).matched_count:
                 return True
             return in_doubt and await files.count_documents(change.landed, limit=1) == 1
         except (ConnectionFailure, OperationFailure) as error:

@@ -83,14 +83,12 @@ class WorkerPorts:
         return Page(number, jpeg, width, height, text)
 
     def progress(self, stage: str, pages_done: int, pages_total: int | None) -> None:
-        """Four times a second at most, the last always (by `converted`, where that follows)."""
+        """Four times a second at most; beginning and end of a stage are told by the status's own change."""
         if stage == "converting":
             self._holding.check()
         self._holding.still_held()
         with self._telling:
-            if time.monotonic() - self._told_at < PROGRESS_EVERY_S and pages_done != pages_total:
-                return
-            if pages_done == pages_total and stage == "converting":
+            if pages_done in (0, pages_total) or time.monotonic() - self._told_at < PROGRESS_EVERY_S:
                 return
             self._told_at = time.monotonic()
         try:
@@ -179,7 +177,7 @@ class WorkerPorts:
         """Kept even when the hold is lost; the next check stops us then."""
         if self._files.save_answer(self._id, batch, self._pages_per_call, call_id, answer):
             self._holding.saved_answers += 1
-        if call_id:
+        elif call_id:
             self._files.end_call(self._id, call_id)
 
     def call_failed(self, batch: int, call_id: str, code: str) -> None:

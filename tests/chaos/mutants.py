@@ -33,8 +33,8 @@ def without_claim() -> None:
             record["status"] = str(Status.QUEUED)
         return record
 
-    def greedy_claim(file_id: ObjectId, *arguments: Any) -> Change:
-        change = claim(file_id, *arguments)
+    def greedy_claim(file_id: ObjectId, *arguments: Any, **more: Any) -> Change:
+        change = claim(file_id, *arguments, **more)
         return Change({"_id": file_id, "status": anybody_s}, change.update, change.landed)
 
     WorkFiles.find = blind_find  # type: ignore[method-assign]

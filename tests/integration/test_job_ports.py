@@ -199,22 +199,32 @@ def test_pages_come_back_as_they_were_stored(scene: Scene) -> None:
         scene.ports.load_page(3)
 
 
-def test_progress_is_told_four_times_a_second_at_most_but_the_last_always(
-    converted: Scene, records: Records
-) -> None:
+def test_progress_is_told_four_times_a_second_at_most(converted: Scene, records: Records) -> None:
     before = records.get(converted.file_id)["revision"]
     for page in range(1, 100):
         converted.ports.progress("analysing", page, 100)
     few = records.get(converted.file_id)["revision"] - before
     assert few < 50
+    converted.ports._told_at = 0.0
+    converted.ports.progress("analysing", 50, 100)
+    assert records.get(converted.file_id)["progress"]["pages_done"] == 50
+
+
+def test_beginning_and_end_of_a_stage_are_told_by_the_change_of_status(
+    converted: Scene, records: Records
+) -> None:
+    converted.ports._told_at = 0.0
+    before = records.get(converted.file_id)["revision"]
+    converted.ports.progress("analysing", 0, 100)
     converted.ports.progress("analysing", 100, 100)
-    assert records.get(converted.file_id)["progress"]["pages_done"] == 100
+    assert records.get(converted.file_id)["revision"] == before
 
 
 def test_progress_that_finds_the_record_given_away_stops_the_work(converted: Scene) -> None:
+    converted.ports._told_at = 0.0
     converted.given_to_another()
     with pytest.raises(LostClaim):
-        converted.ports.progress("analysing", 3, 3)
+        converted.ports.progress("analysing", 2, 3)
     with pytest.raises(LostClaim):
         converted.ports.check()
 

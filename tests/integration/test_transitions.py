@@ -163,9 +163,27 @@ def test_an_answer_to_another_plan_is_not_mixed_in(records: Records) -> None:
 
 
 def test_the_end_of_a_call_is_noted_beside_its_intent(records: Records) -> None:
+    file_id, hold, call_id = records.fenced()
+    assert records.work.fence(file_id, hold.token, new_token(), 1, "m")
+    assert records.work.save_answer(file_id, 0, 1, call_id, AN_ANSWER)
+    first, other = records.get(file_id)["calls"]
+    assert first["ended_at"] == records.get(file_id)["answers"]["0"]["at"]
+    assert "ended_at" not in other
+
+
+def test_the_end_of_a_call_is_noted_when_its_answer_came_too_late(records: Records) -> None:
     file_id, _, call_id = records.fenced()
     records.work.end_call(file_id, call_id)
     assert records.get(file_id)["calls"][0]["ended_at"]
+
+
+def test_a_record_without_attempts_left_can_be_claimed_once_all_is_answered(records: Records) -> None:
+    file_id = records.queued(attempts_made=5)
+    assert records.work.claim(file_id, a_hold(), 30, 5, "key") is None
+    records.put(file_id, unanswered=[0])
+    assert records.work.claim(file_id, a_hold(), 30, 5, "key") is None
+    records.put(file_id, unanswered=[])
+    assert records.work.claim(file_id, a_hold(), 30, 5, "key") is not None
 
 
 def test_a_hand_back_spends_no_attempt_and_a_failure_does(records: Records) -> None:

@@ -88,7 +88,10 @@ class WorkFiles:
             now = self.now()
             until = now + timedelta(seconds=lease_s)
             try:
-                claimed = self.apply(work.claim(file_id, hold, now, until, max_attempts, analysis_key))
+                claimed = any(
+                    self.apply(work.claim(file_id, hold, now, until, max_attempts, analysis_key, **answered))
+                    for answered in ({}, {"all_answered": True})
+                )
             except DuplicateKeyError:
                 if self._twin_has_ended(file_id, analysis_key):
                     continue
@@ -137,7 +140,7 @@ class WorkFiles:
         return self.apply(work.answer(file_id, batch, pages_per_call, call_id, self.now(), text))
 
     def end_call(self, file_id: ObjectId, call_id: str) -> None:
-        """The call's end with its answer saved, noted beside its intent."""
+        """The call's end, noted beside its intent, where its answer was not kept (that notes it too)."""
         self.apply(work.call_ended(file_id, call_id, self.now()))
 
     def finish(

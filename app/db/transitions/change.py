@@ -27,6 +27,12 @@ class Change:
     filter: Document
     update: Document
     landed: Document
+    array_filters: tuple[Document, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `update_one` is told besides filter and update."""
+        return {"array_filters": list(self.array_filters)} if self.array_filters else {}
 
     @property
     def revises(self) -> bool:

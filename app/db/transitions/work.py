@@ -40,19 +40,27 @@ class Hold:
 
 
 def claim(
-    file_id: ObjectId, hold: Hold, now: datetime, until: datetime, max_attempts: int, analysis_key: str
+    file_id: ObjectId,
+    hold: Hold,
+    now: datetime,
+    until: datetime,
+    max_attempts: int,
+    analysis_key: str,
+    *,
+    all_answered: bool = False,
 ) -> Change:
-    """queued → processing. A record whose answers are all saved may always be claimed: nothing will be paid.
+    """queued → processing, where an attempt is left or, with `all_answered`, nothing is left to be paid.
 
+    Two changes and not one `$or`: some servers of this wire protocol scan the collection for that.
     Raises DuplicateKeyError when run while another record with this `analysis_key` is in work.
     """
-    may_try = [{"attempts_made": {"$lt": max_attempts}}, {"unanswered": []}]
+    may_try: Document = {"unanswered": []} if all_answered else {"attempts_made": {"$lt": max_attempts}}
     return Change(
         {
             "_id": file_id,
             "status": str(Status.QUEUED),
             "next_try_at": {"$lte": now + CLOCK_SLACK},
-            "$or": may_try,
+            **may_try,
         },
         to_status(
             Status.PROCESSING,
@@ -154,7 +162,7 @@ def fence(file_id: ObjectId, token: str, now: datetime, call_id: str, batch: int
 
 
 def call_ended(file_id: ObjectId, call_id: str, now: datetime) -> Change:
-    """The call's end with its answer saved: bookkeeping beside the intent, nothing that a client sees."""
+    """The end of a call whose answer came too late to be kept: bookkeeping, nothing that a client sees."""
     return Change(
         {"_id": file_id, "calls": {"$elemMatch": {"id": call_id, "ended_at": ABSENT}}},
         {"$set": {"calls.$.ended_at": now}},
@@ -178,12 +186,18 @@ def call_failed(file_id: ObjectId, call_id: str, batch: int, now: datetime, code
 def answer(
     file_id: ObjectId, batch: int, pages_per_call: int, call_id: str, now: datetime, text: Answer
 ) -> Change:
-    """What was paid for, kept whoever holds the record now; never onto a tombstone or another plan."""
-    stored = text.as_record() | {"call_id": call_id, "at": now}
+    """What was paid for, kept whoever holds the record now; never onto a tombstone or another plan.
+
+    The end of its call is noted in the same write (an answer that cost nothing had none).
+    """
+    facts: Document = {f"answers.{batch}": text.as_record() | {"call_id": call_id, "at": now}}
+    if call_id:
+        facts["calls.$[call].ended_at"] = now
     return Change(
         {"_id": file_id, "deleted_at": ABSENT, "pages_per_call": pages_per_call, f"answers.{batch}": ABSENT},
-        revised(now, set_={f"answers.{batch}": stored}, inc={"answered": 1}, pull={"unanswered": batch}),
+        revised(now, set_=facts, inc={"answered": 1}, pull={"unanswered": batch}),
         {"_id": file_id, f"answers.{batch}.call_id": call_id},
+        ({"call.id": call_id, "call.ended_at": ABSENT},) if call_id else (),
     )
 
 

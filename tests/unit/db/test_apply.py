@@ -26,7 +26,8 @@ class FakeFiles:
         self.updates = 0
         self.read_back = 0
 
-    def update_one(self, filter_: Any, update: Any) -> Result:
+    def update_one(self, filter_: Any, update: Any, **options: Any) -> Result:
+        assert options == CHANGE.options
         self.updates += 1
         reply = self._replies.pop(0)
         if isinstance(reply, Exception):

@@ -31,6 +31,7 @@ ATTEMPT: dict[str, Any] = {"at": NOW}
 TO_STATUS: dict[str, Change] = {
     "accept": intake.accept_upload(ID, "t0ken", NOW, {"name": "x.pdf"}),
     "claim": work.claim(ID, HOLD, NOW, LATER, 5, "key"),
+    "claim what is answered": work.claim(ID, HOLD, NOW, LATER, 5, "key", all_answered=True),
     "converted": work.converted(ID, "t0ken", NOW, 3, 10, 0, [0]),
     "finish": work.finish(ID, "t0ken", NOW, Analysis("text", "m", Usage(1, 1)), ATTEMPT),
     "fail": work.fail(ID, "t0ken", NOW, FAILURE, ATTEMPT),
@@ -137,6 +138,12 @@ def everything_else() -> Iterator[Change]:
 @pytest.mark.parametrize("change", [*TO_STATUS.values(), *HOLDERS.values(), *everything_else()])
 def test_every_filter_and_every_readback_names_one_record(change: Change) -> None:
     assert change.filter["_id"] == change.landed["_id"] == ID
+
+
+def test_an_answer_that_cost_nothing_ends_no_call() -> None:
+    free = work.answer(ID, 0, 10, "", NOW, Answer("text", "m"))
+    assert free.options == {}
+    assert not any(name.startswith("calls") for name in free.update["$set"])
 
 
 def test_a_paid_answer_is_kept_without_a_token_but_never_onto_a_tombstone() -> None:
