@@ -22,6 +22,7 @@ from app.api import (
     originals,
     records,
     results,
+    ui,
     uploads,
     webhooks,
 )
@@ -52,6 +53,7 @@ TITLE: Final = "Full-RAG"
 ROOMS: Final = (
     health,
     metrics,
+    ui,
     uploads,
     records,
     files,
