@@ -5,13 +5,14 @@ from typing import Annotated, Any, Final, Literal
 
 import orjson
 from bson import ObjectId
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from app.api.batch_views import as_csv, as_jsonl, batch_view
 from app.api.dependencies import Opened, Owner, Services
 from app.api.etag import matches, tag_of
+from app.api.ids import BATCH
 from app.api.looking import POLL_AFTER_S
 from app.api.schemas import BatchRetried, BatchView, problems
 from app.api.views import json_response
@@ -21,7 +22,9 @@ from app.domain.status import Status
 from app.intake.errors import TooManyInFlight
 
 router = APIRouter(tags=["batches"])
-BATCH: Final = "/batches/{batch_id}"
+BatchId = Annotated[
+    str, Path(description="The `batch_id` that the upload answered", pattern="^[0-9a-f]{24}$")
+]
 RUNNING: Final = (Status.QUEUED, Status.PROCESSING, Status.CONVERTED)
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 NO_BATCH: Final = "There is no such batch. Check the id: it is the batch_id that the upload answered."
@@ -46,7 +49,7 @@ SHOWN: Final[dict[int | str, dict[str, Any]]] = {
     response_class=Response,
 )
 async def read_batch(
-    batch_id: str,
+    batch_id: BatchId,
     services: Opened,
     owner: Owner,
     format: Annotated[Literal["json", "csv", "jsonl"], Query(description="What to answer with")] = "json",
@@ -73,7 +76,7 @@ async def read_batch(
     responses=problems(404, 503, s429="too_many_in_flight, if none of them has room")
     | {202: {"model": BatchRetried}},
 )
-async def retry_batch(batch_id: str, services: Opened, owner: Owner) -> Response:
+async def retry_batch(batch_id: BatchId, services: Opened, owner: Owner) -> Response:
     batch = await _found(services, batch_id, owner)
     retried, left = await _retried(services, batch_id, owner)
     view = await _view(services, batch, owner)
@@ -88,7 +91,7 @@ async def retry_batch(batch_id: str, services: Opened, owner: Owner) -> Response
     description="Documents that have ended keep their end; no further call is paid for the others.",
     responses=problems(404, 503) | {200: {"model": BatchView}},
 )
-async def cancel_batch(batch_id: str, services: Opened, owner: Owner) -> Response:
+async def cancel_batch(batch_id: BatchId, services: Opened, owner: Owner) -> Response:
     batch = await _found(services, batch_id, owner)
     for file_id in await services.batches.with_status(batch_id, owner, *RUNNING):
         await services.files.cancel(file_id, owner)

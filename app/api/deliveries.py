@@ -1,6 +1,8 @@
 """One document's webhook deliveries: who was told of its end, what they answered, and once more."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from app.api.dependencies import FileId, Opened, Owner, Services
@@ -12,6 +14,7 @@ from app.db.client import Record
 from app.domain.errors import NotFound
 
 router = APIRouter(tags=["webhooks"])
+Number = Annotated[int, Path(ge=1, le=999_999, description="Its `n` in the list, from 1")]
 
 
 @router.get(
@@ -31,7 +34,7 @@ async def list_deliveries(file_id: FileId, services: Opened, owner: Owner) -> Re
     description="At once, with the same `webhook-id` and all attempts anew.",
     responses=problems(404, 503) | {202: {"model": DeliveryView}},
 )
-async def redeliver(file_id: FileId, n: int, services: Opened, owner: Owner) -> Response:
+async def redeliver(file_id: FileId, n: Number, services: Opened, owner: Owner) -> Response:
     found = await _deliveries(file_id, services, owner)
     if not 1 <= n <= len(found):
         raise NotFound(f"There is no delivery {n}. GET /{file_id}/deliveries lists those there are.")

@@ -99,6 +99,7 @@ async def cancel_file(file_id: FileId, services: Opened, owner: Owner) -> Respon
     DOCUMENT,
     status_code=204,
     summary="Delete a document and all that was made of it",
+    description="File, pages, result and record, for good. For a day, deleting it again is answered alike.",
     responses=problems(404, 503, s409="still_saving"),
 )
 async def delete_file(file_id: FileId, services: Opened, owner: Owner) -> Response:

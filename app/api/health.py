@@ -23,7 +23,9 @@ HEALTHY: Final = {"status": "healthy"}
     description="A browser, which would rather have HTML, is sent to the page at `/ui`.",
     responses={200: {"model": Health}, 307: {"description": "To `/ui`, where `Accept` prefers `text/html`"}},
 )
-async def root(accept: Annotated[str | None, Header()] = None) -> Response:
+async def root(
+    accept: Annotated[str | None, Header(description="`text/html` leads to the page")] = None,
+) -> Response:
     if preferred(accept, ("application/json", "text/html")) == "text/html":
         return RedirectResponse("/ui", headers={"vary": "accept"})
     return json_response(HEALTHY, headers={"vary": "accept"})

@@ -35,3 +35,4 @@ class SmallIntConvertor(Convertor[int]):
 register_url_convertor("hex24", HexIdConvertor())
 register_url_convertor("smallint", SmallIntConvertor())
 DOCUMENT: Final = "/{file_id:hex24}"
+BATCH: Final = "/batches/{batch_id:hex24}"

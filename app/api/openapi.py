@@ -5,6 +5,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from app.api.access import is_public
+from app.api.error_handlers import STATUS_OF
+from app.api.examples import give_examples
 from app.api.schemas import Problem, problems
 
 SCHEMES: Final = {
@@ -35,6 +37,7 @@ def describe(app: FastAPI, keys_required: bool) -> None:
             if not is_public(path):
                 for operation in operations.values():
                     _gated(operation, keys_required)
+        give_examples(document, STATUS_OF)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -51,7 +51,9 @@ PICTURE: Final[dict[int | str, dict[str, Any]]] = {
     DOCUMENT + "/file",
     summary="The uploaded file",
     description="Kept until the document is deleted or past its retention, failed or not.",
-    responses=ORIGINAL | UNCHANGED | problems(404, 503, s409="still_saving"),
+    responses=ORIGINAL
+    | UNCHANGED
+    | problems(404, s409="still_saving", s503="unavailable, storage_unavailable"),
     response_class=StreamingResponse,
 )
 async def read_original(
@@ -81,7 +83,7 @@ async def read_original(
     DOCUMENT + "/pages/{n:smallint}",
     summary="A page as a picture",
     description="What the reader saw. `size=thumb` is a small one for lists.",
-    responses=PICTURE | UNCHANGED | problems(404, 503),
+    responses=PICTURE | UNCHANGED | problems(404, s503="unavailable, storage_unavailable"),
     response_class=Response,
 )
 async def read_page(

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.problems import MEDIA_TYPE
 from app.domain.status import Status
 
+USUAL: Final = {404: "not_found", 503: "unavailable"}
+"""The code of a status where a route names none."""
 EXAMPLE_ID: Final = "65f1c0ffee65f1c0ffee65f1"
 
 
@@ -15,8 +17,8 @@ class Problem(BaseModel):
     """RFC 9457, with our `code`, `retryable` and `request_id`."""
 
     type: str = Field(examples=["urn:full-rag:problem:file_too_large"])
-    title: str
-    status: int
+    title: str = Field(examples=["Request Entity Too Large"])
+    status: int = Field(examples=[413])
     detail: str = Field(description="For people: names the field or the setting and the fix")
     code: str = Field(description="For programs: one code, one advice", examples=["file_too_large"])
     retryable: bool = Field(description="Whether the same request may succeed later")
@@ -24,6 +26,8 @@ class Problem(BaseModel):
 
 
 class UploadAnswer(BaseModel):
+    """For one file."""
+
     file_id: str = Field(examples=[EXAMPLE_ID], pattern="^[0-9a-f]{24}$")
 
 
@@ -72,9 +76,11 @@ class Health(BaseModel):
 
 
 class Failure(BaseModel):
-    code: str
-    message: str
-    retryable: bool
+    """Why a document failed."""
+
+    code: str = Field(examples=["page_unreadable"])
+    message: str = Field(description="For people: what happened and what helps")
+    retryable: bool = Field(description="Whether the same document may succeed later")
 
 
 class Progress(BaseModel):
@@ -191,7 +197,8 @@ class Readiness(BaseModel):
 
 def problems(*statuses: int, **described: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: its problems by status, `s413="file_too_large"` naming the codes."""
-    named = {int(name[1:]): text for name, text in described.items()} | dict.fromkeys(statuses, "")
+    named = {status: USUAL.get(status, "") for status in statuses}
+    named |= {int(name[1:]): text for name, text in described.items()}
     return {
         status: {
             "description": text or "See `code`",

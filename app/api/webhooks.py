@@ -3,9 +3,9 @@
 Nothing is sent from here: what is to be sent is written down and the maintenance process sends it.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from app.api.dependencies import AdminOwner, Opened, Owner, Services, WritingOwner
@@ -31,6 +31,7 @@ from app.domain.event import EventType, new_event_id
 from app.domain.webhook_url import InvalidWebhookUrl, lane_of, parse_webhook_url
 
 router = APIRouter(tags=["webhooks"])
+DeliveryId = Annotated[str, Path(description="The delivery's `id`")]
 ENDPOINT: Final = "/webhooks/{endpoint_id}"
 SHOWN: Final[dict[int | str, dict[str, Any]]] = {200: {"model": EndpointView}}
 NO_ENDPOINT: Final = "There is no such endpoint. GET /webhooks lists those that you have."
@@ -145,7 +146,7 @@ async def send_test(wish: TestWish, services: Opened, owner: Owner) -> Response:
     summary="One delivery with its attempts",
     responses=problems(404, 503) | {200: {"model": DeliveryView}},
 )
-async def read_delivery(delivery_id: str, services: Opened, owner: Owner) -> Response:
+async def read_delivery(delivery_id: DeliveryId, services: Opened, owner: Owner) -> Response:
     found = await services.deliveries.find(delivery_id, owner)
     if found is None:
         raise NotFound("There is no such delivery. They are kept for as long as documents are.")
