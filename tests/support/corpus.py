@@ -205,6 +205,12 @@ def _mazes() -> list[Case]:
         "function in itself": (mazes.function_in_itself, DONE),
         "outlines in a ring": (mazes.outlines_in_a_ring, DONE),
         "form fields in a ring": (mazes.fields_in_a_ring, DONE),
+    }
+    return [Case(name, make, code) for name, (make, code) in made.items()]
+
+
+def _depths() -> list[Case]:
+    made: dict[str, tuple[Callable[[], bytes], str]] = {
         "100,000 nested lists": (lambda: mazes.nested(b"[", b"]", 100_000), DONE),
         "100,000 nested dictionaries": (lambda: mazes.nested(b"<</A", b">>", 100_000), DONE),
         "500,000 saved states": (lambda: mazes.saved_states(500_000), DONE),
@@ -229,4 +235,4 @@ def _mazes() -> list[Case]:
     ]
 
 
-CASES: Final = [*_wrong_types(), *_polyglots(), *_names(), *_broken(), *_bombs(), *_mazes()]
+CASES: Final = [*_wrong_types(), *_polyglots(), *_names(), *_broken(), *_bombs(), *_mazes(), *_depths()]
