@@ -14,6 +14,11 @@ from bson import ObjectId
 from app.config import ApiSettings
 from app.db.client import async_client, async_database
 from app.db.collections.batches import Batches
+from app.db.collections.deliveries import Deliveries
+from app.db.collections.endpoints import Endpoints
+from app.db.collections.outbox import Outbox
+from app.db.db import DELIVERIES
+from app.notify.fan_out import FanOut
 from tests.support.api import PDF, RunningApi, files_under, running_api, wait_until
 from tests.support.batches import NO_PDF, pdf, seen, sent, several
 from tests.support.callers import code_of
@@ -199,3 +204,22 @@ def test_a_batch_that_is_not_there_is_not_found(api: RunningApi, batches: Record
         for method, path in (("GET", ""), ("GET", "?format=csv"), ("POST", "/retry"), ("POST", "/cancel")):
             answer: httpx.Response = api.client.request(method, f"/batches/{batch_id}{path}")
             assert (answer.status_code, code_of(answer)) == (404, "not_found")
+
+
+def test_the_end_of_a_batch_is_told_to_its_webhook_once_all_have_ended(
+    api: RunningApi, batches: Records, settings: ApiSettings
+) -> None:
+    batch = sent(api, PDF, PDF, data={"webhook_url": "https://hooks.example.com/x"})
+
+    async def fan_out() -> list[str]:
+        async with async_client(settings.mongo_url.get_secret_value()) as client:
+            database = async_database(client, settings.mongo_db)
+            step = FanOut(Outbox(database), Deliveries(database), Endpoints(database)).step
+            while await step():
+                pass
+            made = database[DELIVERIES].find({"batch_id": batch["batch_id"]})
+            return [f"{one['event']['type']} {one['url']}" async for one in made]
+
+    assert asyncio.run(fan_out()) == []
+    api.client.post(f"/batches/{batch['batch_id']}/cancel")
+    assert asyncio.run(fan_out()) == ["batch.completed https://hooks.example.com/x"]
