@@ -19,6 +19,7 @@ export class Problem extends Error {
   get title() {
     if (this.code === "network") return "The server cannot be reached";
     if (this.status === 401) return "This server asks for an API key";
+    if (this.status === 404) return "It is not here";
     return this.status >= 500 ? "The server has a problem" : "That did not work";
   }
 

@@ -37,7 +37,7 @@ const empty = () => el("div", { className: "empty" },
   el("p", { className: "mute" }, "Drop several files at once: they stay together, with one progress and one export."));
 
 function row(batch) {
-  return el("li", { className: "row" },
+  return el("li", { className: "row batch" },
     el("div", { className: "row-main" },
       el("a", { className: "name", href: `#/b/${batch.batch_id}` }, title(batch)),
       el("span", { className: "state" }, tally(batch))),
@@ -81,7 +81,7 @@ class BatchHead {
       if (await confirmed("Cancel the rest of this batch?", text, "Cancel all")) await ask(`${this._path}/cancel`, { method: "POST" });
     }), { className: "danger-quiet" });
     const exported = (kind) => button(`Export ${kind.toUpperCase()}`, () => this._run(async () =>
-      save(await blob(`${this._path}?format=${kind}`), `batch-${id}.${kind}`)), { className: "quiet" });
+      save(await blob(`${this._path}?format=${kind}`), `batch-${id}.${kind}`)));
     this.node = el("div", {}, el("div", { className: "document-head" },
       el("div", { className: "document-name" }, this._title, this._tally),
       el("div", { className: "actions" }, exported("csv"), exported("jsonl"), this._again, this._stop)),

@@ -37,7 +37,8 @@ class DocumentView {
       el("p", {}, el("a", { href: "#/", className: "back" }, "All documents")),
       el("div", { className: "document-head" },
         el("div", { className: "document-name" },
-          el("h1", { tabIndex: -1, className: "name" }, file.name), el("p", {}, this._badge), this._facts),
+          el("h1", { tabIndex: -1, className: "name" }, file.name),
+          el("div", { className: "facts-line" }, this._badge, this._facts)),
         this._actions),
       this._trouble, this._state,
       el("div", { className: "document-body" }, this._pagesBox, this._answer));
@@ -108,8 +109,8 @@ class DocumentView {
   _showActions(file) {
     const focused = this._actions.contains(document.activeElement);
     this._actions.replaceChildren(
-      button("Original", () => this._run(async () => save(await blob(`${this._id}/file`), file.name)),
-        { className: "quiet", "aria-label": `Download the original of ${file.name}` }),
+      button("Download original", () => this._run(async () => save(await blob(`${this._id}/file`), file.name)),
+        { "aria-label": `Download original ${file.name}` }),
       ...buttonsFor(file, (action) => this._run(async () => {
         const done = await action(file);
         if (action === remove) {
@@ -145,12 +146,13 @@ class DocumentView {
     const tools = el("div", { className: "actions" }, said,
       button("Markdown", () => save(new Blob([text], { type: "text/markdown" }), `${stem}.md`), { "aria-label": "Download the analysis as Markdown" }),
       button("JSON", () => this._run(async () => save(await asJson(), `${stem}.json`)), { "aria-label": "Download the analysis as JSON" }));
-    this._answer.replaceChildren(
+    this._answer.replaceChildren(...[
       file.data && this._data(file.data),
       el("section", { className: "card", "aria-labelledby": "answer-title" },
         el("div", { className: "card-head" }, el("h2", { id: "answer-title" }, "Analysis"), tools),
         el("div", { className: "prose" }, text ? rendered(text) : el("p", { className: "mute" }, "The analysis is empty."))),
-      file.options?.prompt && el("details", { className: "asked" }, el("summary", {}, "What was asked"), el("p", {}, file.options.prompt)));
+      file.options?.prompt && el("details", { className: "asked" }, el("summary", {}, "What was asked"), el("p", {}, file.options.prompt)),
+    ].filter(Boolean));
   }
 
   _data(data) {

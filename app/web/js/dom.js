@@ -31,7 +31,7 @@ export function trouble(error, ...actions) {
     el("p", {}, error.message),
     error.advice && el("p", {}, error.advice),
     error.requestId && el("p", { className: "small" }, `Request id: ${error.requestId}`),
-    actions.length > 0 && el("p", { className: "actions" }, actions));
+    actions.length > 0 && el("div", { className: "actions" }, actions));
 }
 
 /** Give the browser a file of ours to save. */

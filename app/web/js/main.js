@@ -33,8 +33,8 @@ async function open(moved) {
     await view.show(main, { id, signal });
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
-    main.replaceChildren(el("h1", { tabIndex: -1 }, view.title), trouble(error, button("Try again", () => open(true))),
-      el("p", {}, el("a", { href: "#/" }, "All documents")));
+    main.replaceChildren(el("h1", { tabIndex: -1 }, view.title), trouble(error,
+      button("Try again", () => open(true)), button("All documents", () => { location.hash = "#/"; }, { className: "quiet" })));
   }
   if (signal.aborted) return;
   main.removeAttribute("aria-busy");

@@ -5,6 +5,7 @@ import { announce, button, el } from "./dom.js";
 import { count, size } from "./words.js";
 
 const MAX_PROMPT = 4000;
+const ITS_OWN_FAULT = new Set([400, 413, 415, 422]); // the same files would be refused again
 
 /** The card to drop files on. `onAccepted` is called after each upload that the server took. */
 export function uploader(onAccepted) {
@@ -102,14 +103,14 @@ function accepted(item, answer, name, gone) {
   item.replaceChildren(el("div", { className: "notice bad", role: "alert" },
     el("p", {}, el("strong", {}, `${count(refused.length, "file")} of ${name} refused, the others were taken`)),
     el("ul", {}, refused.map((one) => el("li", {}, el("strong", { className: "name" }, one.name), ` ${one.message}`))),
-    el("p", { className: "actions" }, button("Dismiss", gone))));
+    el("div", { className: "actions" }, button("Dismiss", gone))));
 }
 
 function failed(item, error, name, again, gone) {
   item.replaceChildren(el("div", { className: "notice bad", role: "alert" },
     el("p", {}, el("strong", { className: "name" }, `${name} was not uploaded`)),
     el("p", {}, error.message, error.advice ? ` ${error.advice}` : ""),
-    el("p", { className: "actions" },
-      button("Try again", again, { "aria-label": `Try again to upload ${name}` }),
-      button("Dismiss", gone, { className: "quiet", "aria-label": `Dismiss the failed upload of ${name}` }))));
+    el("div", { className: "actions" },
+      !ITS_OWN_FAULT.has(error.status) && button("Try again", again, { "aria-label": `Try again to upload ${name}` }),
+      button("Dismiss", gone, { "aria-label": `Dismiss the failed upload of ${name}` }))));
 }
