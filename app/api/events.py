@@ -21,10 +21,16 @@ router = APIRouter(tags=["documents"])
 HEARTBEAT_S: Final = 15.0
 SHOWN: Final = ("_id", "name", "status", "revision", "progress", "error", "pages", "updated_at")
 HEADERS: Final = {"cache-control": "private, no-cache", "x-accel-buffering": "no"}
+EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "One event of the stream; `data` of a `status` is JSON, as `GET /{file_id}` has it",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "required": ["event", "data"],
+}
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "`status` events, each with the state and its revision as `id`; `deleted` if it goes",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": EVENT}},
     },
     204: {"description": "It has ended, and `Last-Event-ID` names its last state: do not come back"},
 }

@@ -1,8 +1,9 @@
-"""Path convertors: `hex24` for ids, 24 hexadecimal digits and nothing else; `smallint` for small numbers."""
+"""Path convertors: what no id can be is not found, and shadows no other route."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from bson import ObjectId
+from fastapi import Path
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.domain.file import ID_PATTERN
@@ -20,6 +21,18 @@ class HexIdConvertor(Convertor[str]):
         return str(ObjectId(value))
 
 
+class EndpointIdConvertor(Convertor[str]):
+    """Of a webhook's endpoint, so that /webhooks/test is not taken for one."""
+
+    regex = "we_[0-9a-f]{24}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 class SmallIntConvertor(Convertor[int]):
     """A few digits: a number of five thousand is no number of ours, and `int` refuses it loudly."""
 
@@ -33,6 +46,9 @@ class SmallIntConvertor(Convertor[int]):
 
 
 register_url_convertor("hex24", HexIdConvertor())
+register_url_convertor("endpoint", EndpointIdConvertor())
 register_url_convertor("smallint", SmallIntConvertor())
 DOCUMENT: Final = "/{file_id:hex24}"
 BATCH: Final = "/batches/{batch_id:hex24}"
+ENDPOINT: Final = "/webhooks/{endpoint_id:endpoint}"
+EndpointId = Annotated[str, Path(description="The endpoint's `id`", pattern=f"^{EndpointIdConvertor.regex}$")]

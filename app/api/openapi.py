@@ -21,6 +21,9 @@ FOR_ALL: Final = problems(
     s503="unavailable",
 )
 """Of every route that needs a key, before it is reached."""
+INVALID: Final = problems(s422="invalid_request")[422]
+FRAMEWORKS: Final = ("HTTPValidationError", "ValidationError")
+"""What the framework would answer to an invalid request; ours are problems like all others."""
 OPTIONAL: Final[dict[str, list[str]]] = {}
 
 
@@ -33,14 +36,22 @@ def describe(app: FastAPI, keys_required: bool) -> None:
         components = document["components"]
         components["schemas"]["Problem"] = Problem.model_json_schema()
         components["securitySchemes"] = SCHEMES
+        for name in FRAMEWORKS:
+            components["schemas"].pop(name, None)
         for path, operations in document["paths"].items():
-            if not is_public(path):
-                for operation in operations.values():
+            for operation in operations.values():
+                _told_by_us(operation["responses"])
+                if not is_public(path):
                     _gated(operation, keys_required)
         give_examples(document, STATUS_OF)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _told_by_us(responses: dict[str, Any]) -> None:
+    if FRAMEWORKS[0] in str(responses.get("422")):
+        responses["422"] = INVALID
 
 
 def _gated(operation: dict[str, Any], keys_required: bool) -> None:

@@ -1,10 +1,12 @@
 """`GET /files`: the owner's documents, newest first, page by page."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BeforeValidator
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -20,16 +22,26 @@ from app.domain.status import Status
 router = APIRouter(tags=["documents"])
 MAX_PAGE: Final = 200
 METADATA: Final = "metadata."
+DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 KNOWN: Final = frozenset({"status", "name", "created_after", "created_before", "batch_id", "limit", "cursor"})
 BY_METADATA: Final[dict[str, Any]] = {
     "parameters": [
         {
-            "name": "metadata.{key}",
+            "name": "metadata",
             "in": "query",
             "required": False,
-            "description": "Only documents whose `metadata` has this value under `key`, as in "
+            "style": "form",
+            "explode": True,
+            "description": "Only documents whose `metadata` has this value under this key, as in "
             "`metadata.applicant=4711`; may be given for several keys",
-            "schema": {"type": "string", "maxLength": MAX_VALUE},
+            "schema": {
+                "type": "object",
+                "patternProperties": {
+                    rf"^metadata\.{KEY.pattern}$": {"type": "string", "maxLength": MAX_VALUE}
+                },
+                "additionalProperties": False,
+                "maxProperties": MAX_PAIRS,
+            },
         }
     ]
 }
@@ -45,6 +57,16 @@ PAGE: Final[dict[int | str, dict[str, Any]]] = {
         },
     }
 }
+
+
+def _refuse_number(text: str) -> str:
+    """A number would be read as seconds or milliseconds, by its size."""
+    if not DATE.match(text):
+        raise ValueError("a date and a time are expected")
+    return text
+
+
+NOT_A_NUMBER: Final = BeforeValidator(_refuse_number)
 
 
 class InvalidQuery(DomainError):
@@ -69,12 +91,15 @@ async def list_files(
     ] = None,
     created_after: Annotated[
         datetime | None,
+        NOT_A_NUMBER,
         Query(
             description="Only those created later; UTC unless it says otherwise",
             examples=["2026-01-31T09:00:00Z"],
         ),
     ] = None,
-    created_before: Annotated[datetime | None, Query(description="Only those created earlier")] = None,
+    created_before: Annotated[
+        datetime | None, NOT_A_NUMBER, Query(description="Only those created earlier")
+    ] = None,
     batch_id: Annotated[
         str | None, Query(max_length=64, description="Only those of this batch", examples=[EXAMPLE_ID])
     ] = None,
@@ -124,4 +149,10 @@ def _metadata(asked: QueryParams) -> dict[str, str]:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    """UTC is also what a time without a zone is taken for."""
+    if moment is None or moment.tzinfo is None:
+        return moment and moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidQuery("A time lies, in UTC, outside of the years 1 to 9999. Send another one.") from None

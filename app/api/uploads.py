@@ -19,7 +19,8 @@ from app.domain.metadata import HOW, MAX_TEXT
 from app.domain.webhook_url import MAX_URL
 from app.intake.errors import BatchTooLarge, ClientGone, FileTooLarge
 from app.intake.fields import MAX_PROMPT
-from app.intake.idempotency import hashed_key
+from app.intake.file_part import CONTENT_TYPE
+from app.intake.idempotency import MAX_KEY, hashed_key
 from app.intake.incoming import Sender
 from app.intake.submission import Accepted, BrokenOff
 from app.intake.submit import Wish
@@ -32,8 +33,10 @@ FORM: Final[dict[str, Any]] = {
         "required": True,
         "content": {
             "multipart/form-data": {
+                "encoding": {"file": {"contentType": CONTENT_TYPE}},
                 "schema": {
                     "type": "object",
+                    "additionalProperties": False,
                     "required": ["file"],
                     "properties": {
                         "file": {
@@ -59,7 +62,7 @@ FORM: Final[dict[str, Any]] = {
                             "description": "Where to be told of the document's end (`GET /webhook-secret`)",
                         },
                     },
-                }
+                },
             }
         },
     }
@@ -132,7 +135,11 @@ async def upload(
     services: Opened,
     owner: Owner,
     idempotency_key: Annotated[
-        str | None, Header(description="Repeating the upload repeats the answer")
+        str | None,
+        Header(
+            description="Repeating the upload repeats the answer",
+            json_schema_extra={"minLength": 1, "maxLength": MAX_KEY},
+        ),
     ] = None,
     cache_control: Annotated[str | None, Header(description="`no-cache` asks for a fresh analysis")] = None,
 ) -> Response:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from app.api.dependencies import AdminOwner, Opened, Owner, Services, WritingOwner
+from app.api.ids import ENDPOINT, EndpointId
 from app.api.schemas import problems
 from app.api.views import json_response
 from app.api.webhook_views import (
@@ -32,7 +33,6 @@ from app.domain.webhook_url import InvalidWebhookUrl, lane_of, parse_webhook_url
 
 router = APIRouter(tags=["webhooks"])
 DeliveryId = Annotated[str, Path(description="The delivery's `id`")]
-ENDPOINT: Final = "/webhooks/{endpoint_id}"
 SHOWN: Final[dict[int | str, dict[str, Any]]] = {200: {"model": EndpointView}}
 NO_ENDPOINT: Final = "There is no such endpoint. GET /webhooks lists those that you have."
 TOO_MANY: Final = f"There are {MAX_ENDPOINTS} endpoints already. Delete one that is not needed any more."
@@ -67,14 +67,14 @@ async def list_endpoints(services: Opened, owner: Owner) -> Response:
 
 
 @router.get(ENDPOINT, summary="One endpoint", responses=SHOWN | problems(404, 503))
-async def read_endpoint(endpoint_id: str, services: Opened, owner: Owner) -> Response:
+async def read_endpoint(endpoint_id: EndpointId, services: Opened, owner: Owner) -> Response:
     return json_response(endpoint_view(await _found(endpoint_id, services, owner)))
 
 
 @router.delete(
     ENDPOINT, status_code=204, summary="Send nothing more to an endpoint", responses=problems(404, 503)
 )
-async def remove_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner) -> Response:
+async def remove_endpoint(endpoint_id: EndpointId, services: Opened, owner: AdminOwner) -> Response:
     if not await services.endpoints.remove(endpoint_id, owner):
         raise NotFound(NO_ENDPOINT)
     return Response(status_code=204)
@@ -85,7 +85,7 @@ async def remove_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner)
     summary="Send to an endpoint again that had answered 410 Gone",
     responses=SHOWN | problems(404, 503),
 )
-async def enable_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner) -> Response:
+async def enable_endpoint(endpoint_id: EndpointId, services: Opened, owner: AdminOwner) -> Response:
     if not await services.endpoints.enable(endpoint_id, owner, True):
         raise NotFound(NO_ENDPOINT)
     return json_response(endpoint_view(await _found(endpoint_id, services, owner)))
@@ -97,7 +97,7 @@ async def enable_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner)
     description="For a day the old one signs beside it.",
     responses=problems(404, 503, s409="rotated_meanwhile") | {200: {"model": EndpointWithSecret}},
 )
-async def rotate_endpoint(endpoint_id: str, services: Opened, owner: AdminOwner) -> Response:
+async def rotate_endpoint(endpoint_id: EndpointId, services: Opened, owner: AdminOwner) -> Response:
     rotated = await _rotated(await _found(endpoint_id, services, owner), services)
     return json_response(endpoint_view(rotated) | secret_view(rotated))
 
