@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes the passwords between our own services, once, and gives each service only its own.
-# Runs as root in a container that has nothing but three volumes, before everything else:
+# Runs as root in a container that has nothing but four volumes, before everything else:
 #   mongo/   root-password, app-password     group 999, read by MongoDB's container
 #   valkey/  valkey.conf, password           group 1000, read by Valkey's container
 #   app/     mongo-url, valkey-url           group 10001, read by API, worker, maintenance
+#   grafana/ password                        group 472, read by Grafana (--profile monitoring)
 # A password that is there is kept; the two URLs are written anew at every start, because
 # MONGO_URL or VALKEY_URL (a managed store) may have been set or taken away since.
 # Files are root's and readable by one group: no capability but CHOWN is needed.
@@ -14,6 +15,7 @@ ROOT="${1:-/secrets}"
 MONGO_GROUP="${MONGO_GROUP:-999}"
 VALKEY_GROUP="${VALKEY_GROUP:-1000}"
 APP_GROUP="${APP_GROUP:-10001}"
+GRAFANA_GROUP="${GRAFANA_GROUP:-472}"
 
 # write FILE GROUP: standard input becomes FILE, all of it or nothing.
 write() {
@@ -34,6 +36,7 @@ password() {
 password "$ROOT/mongo/root-password" "$MONGO_GROUP"
 password "$ROOT/mongo/app-password" "$MONGO_GROUP"
 password "$ROOT/valkey/password" "$VALKEY_GROUP"
+password "$ROOT/grafana/password" "$GRAFANA_GROUP"
 
 valkey_password="$(cat "$ROOT/valkey/password")"
 mongo_password="$(cat "$ROOT/mongo/app-password")"

@@ -13,6 +13,12 @@ from app.domain.figures import BEYOND, BOUNDS_MS, STAGES, Durations, Figures, Ta
 from app.observability.snapshot import Snapshot
 
 P: Final = "full_rag_"
+OUTCOMES: Final = ("done", "copied", "failed", "requeued", "handed_back", "lost")
+PROVIDER_CODES: Final = (
+    "model_rate_limited", "model_unavailable", "model_error", "model_timeout", "model_connection_lost",
+    "model_key_refused", "model_quota_exceeded",
+)  # fmt: skip
+"""Shown from the start, at zero: a rate does not see a counter that begins at one."""
 
 
 class SystemCollector(Collector):
@@ -58,10 +64,27 @@ def _now(figures: Figures) -> Iterator[Metric]:
 
 
 def _counted(tallies: Tallies) -> Iterator[Metric]:
-    yield _counters("attempts", "Attempts by how they ended.", "outcome", tallies.attempts)
-    yield _counters("retries", "Attempts that another follows, by the reason.", "code", tallies.retries)
-    yield _counters("model_calls", "Calls of the model, by how they ended.", "code", tallies.calls)
-    yield _counters("model_tokens", "Tokens as the provider counted them.", "direction", tallies.tokens)
+    yield _counters(
+        "attempts", "Attempts by how they ended.", "outcome", _zeros(OUTCOMES) | dict(tallies.attempts)
+    )
+    yield _counters(
+        "retries",
+        "Attempts that another follows, by the reason.",
+        "code",
+        _zeros(PROVIDER_CODES) | dict(tallies.retries),
+    )
+    yield _counters(
+        "model_calls",
+        "Calls of the model, by how they ended.",
+        "code",
+        _zeros(("ok", *PROVIDER_CODES)) | dict(tallies.calls),
+    )
+    yield _counters(
+        "model_tokens",
+        "Tokens as the provider counted them.",
+        "direction",
+        _zeros(("input", "output")) | dict(tallies.tokens),
+    )
     pages = CounterMetricFamily(f"{P}pages", "Pages of finished documents that were analysed.")
     pages.add_metric([], tallies.pages)
     yield pages
@@ -70,6 +93,10 @@ def _counted(tallies: Tallies) -> Iterator[Metric]:
         durations = tallies.stages.get(stage, Durations())
         stages.add_metric([stage], _cumulative(durations), durations.sum_s)
     yield stages
+
+
+def _zeros(names: tuple[str, ...]) -> dict[str, int]:
+    return dict.fromkeys(names, 0)
 
 
 def _cumulative(durations: Durations) -> list[tuple[str, float]]:

@@ -33,7 +33,7 @@ OWN_DEFAULTS = {
     "AUTH": "off in development, where only this machine reaches the port",
     "TRUSTED_PROXIES": "nginx",
 }
-EXACT_VERSION = re.compile(r":\d+\.\d+\.\d+[\w.-]*$")
+EXACT_VERSION = re.compile(r":v?\d+\.\d+\.\d+[\w.-]*$")
 BUILT_HERE = re.compile(r"^full-rag-(api|worker|dev):local$")
 
 
@@ -69,9 +69,21 @@ def test_the_file_has_no_key_that_docker_compose_1_refuses(name: str) -> None:
 
 
 def test_production_publishes_nginx_and_nothing_else_and_asks_every_caller_for_a_key() -> None:
-    assert published(PRODUCTION) == {"nginx": ["0.0.0.0:8001:8001"]}
+    always = {name for name, body in services(PRODUCTION).items() if "profiles" not in body}
+    ports = published(PRODUCTION)
+    assert {name: ports[name] for name in ports.keys() & always} == {"nginx": ["0.0.0.0:8001:8001"]}
     environment = services(PRODUCTION)["api"]["environment"]
     assert (environment["ENVIRONMENT"], environment["AUTH"]) == ("production", "required")
+
+
+def test_instruments_are_asked_for_and_seen_on_this_machine_alone() -> None:
+    ports = published(PRODUCTION)
+    for name in ("prometheus", "grafana"):
+        assert services(PRODUCTION)[name]["profiles"] == ["monitoring"]
+        assert all(port.startswith("127.0.0.1:") for port in ports[name])
+    environment = services(PRODUCTION)["grafana"]["environment"]
+    assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"].startswith("/run/full-rag/")
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
 
 
 def test_development_publishes_the_api_on_this_machine_and_nothing_else() -> None:
@@ -152,9 +164,10 @@ def test_no_password_is_written_down_and_each_service_sees_only_its_own() -> Non
         "secrets-app": {"secrets", *PROCESSES},
         "secrets-mongo": {"secrets", "mongo"},
         "secrets-valkey": {"secrets", "valkey"},
+        "secrets-grafana": {"secrets", "grafana"},
     }
     text = (ROOT / PRODUCTION).read_text(encoding="utf-8")
-    assert not re.search(r"PASSWORD(?!_FILE)\w*:|requirepass|://[^/\s]*:[^/\s]*@", text)
+    assert not re.search(r"PASSWORD(?!__?FILE)\w*:|requirepass|://[^/\s]*:[^/\s]*@", text)
 
 
 def test_the_stores_are_on_a_network_without_a_way_out() -> None:
