@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import overhead, pages, pool, uploads
+from benchmarks import outage, overhead, pages, pool, soak, uploads, waiting
 from benchmarks.documents import ROOT
 from benchmarks.figures import Section, put_into
 from benchmarks.processes import machine
@@ -18,7 +18,12 @@ PARTS: dict[str, Callable[[Path, bool], Section]] = {
     "pages": pages.measure,
     "overhead": overhead.measure,
     "pool": pool.measure,
+    "waiting": waiting.measure,
+    "outage": outage.measure,
+    "soak": soak.measure,
 }
+ALWAYS = ("uploads", "pages", "overhead", "pool")
+"""What is measured when nothing is named; the others are asked for."""
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
 
@@ -31,7 +36,7 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=folder))
     sections = []
     try:
-        for name in wanted.only or PARTS:
+        for name in wanted.only or ALWAYS:
             _say(f"measuring {name} …")
             (scratch / name).mkdir()
             sections.append(PARTS[name](scratch / name, wanted.quick))
