@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from app.api.access import OPEN
 from app.api.dependencies import open_services
 from app.api.security_headers import CLOSED, PAGE
 from app.config import ApiSettings
+from app.observability.api_metrics import ApiMetrics
 from app.server import create_app
 from tests.support.api import RunningApi, running, settings_for
 
@@ -140,9 +142,16 @@ def test_whatever_a_handler_raises_its_text_stays_inside(method: str, path: str)
         raise RuntimeError(SECRET)
 
     app.dependency_overrides[open_services] = broken
-    ids = {"file_id": "0" * 24, "endpoint_id": "we_1", "delivery_id": "wd_1", "n": 1}
+    ids = {
+        "file_id": "0" * 24,
+        "batch_id": "0" * 24,
+        "endpoint_id": f"we_{'0' * 24}",
+        "delivery_id": "wd_1",
+        "n": 1,
+    }
     with_body = {"json": {"url": "https://hooks.example.com/x"}} if path.startswith("/webhooks") else {}
     app.state.gate = _OpenGate()
+    app.state.instruments = SimpleNamespace(metrics=ApiMetrics())
     client = TestClient(app, raise_server_exceptions=False)
     answer = client.request(method, path.format_map(ids), **(with_body if method == "POST" else {}))  # type: ignore[arg-type]
     assert answer.status_code == 500

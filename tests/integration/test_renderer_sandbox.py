@@ -51,10 +51,18 @@ def sealed_by_kernel(server: SubvertedServer) -> bool:
 def test_a_subverted_parser_achieves_nothing(server: SubvertedServer, obey: Obey, tmp_path: Path) -> None:
     if not sealed_by_kernel(server):
         pytest.skip("this kernel has no seccomp or no Landlock")
-    secrets = [tmp_path / name for name in (".env", "another-document.pdf")]
+    names = (".env", "another-document.pdf", "run/secrets/openai_api_key")
+    secrets = [tmp_path / name for name in names]
     for secret in secrets:
+        secret.parent.mkdir(parents=True, exist_ok=True)
         secret.write_text(CANARY)
-    targets = {"victim": os.getpid(), "server": server.pid(), "paths": [str(path) for path in secrets]}
+    folders = [str(secrets[-1].parent), "/proc", f"/proc/{os.getpid()}/fd", "/run", "/"]
+    targets = {
+        "victim": os.getpid(),
+        "server": server.pid(),
+        "paths": [str(path) for path in secrets],
+        "folders": folders,
+    }
     [(_, page)] = obey("attack", **targets)
     found = json.loads(page.text)
     assert len(found) > 30

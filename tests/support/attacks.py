@@ -104,6 +104,8 @@ def attempts(targets: dict[str, Any]) -> dict[str, Callable[[], Any]]:
         "read /proc/victim/maps": lambda: _read(f"/proc/{victim}/maps"),
         "read /proc/server/environ": lambda: _read(f"/proc/{server}/environ"),
         "read own environ": lambda: _read("/proc/self/environ"),
+        "read own memory": lambda: _read("/proc/self/mem"),
+        "read the first process's environ": lambda: _read("/proc/1/environ"),
         "read passwd": lambda: _read("/etc/passwd"),
         "write a file": lambda: os.open("/tmp/full-rag-escaped", os.O_CREAT | os.O_WRONLY, 0o600),
         "make a folder": lambda: Path("/tmp/full-rag-escaped").mkdir(),
@@ -123,6 +125,8 @@ def attempts(targets: dict[str, Any]) -> dict[str, Callable[[], Any]]:
         tries[f"read {path}"] = lambda path=path: _read(path)
         tries[f"remove {path}"] = lambda path=path: Path(path).unlink()
         tries[f"chmod {path}"] = lambda path=path: Path(path).chmod(0o777)
+    for folder in targets.get("folders", []):
+        tries[f"list {folder}"] = lambda folder=folder: list(Path(folder).iterdir())
     return tries
 
 
