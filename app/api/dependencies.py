@@ -17,7 +17,8 @@ from app.db.collections.deliveries import Deliveries
 from app.db.collections.endpoints import Endpoints
 from app.db.collections.files import Files
 from app.domain.keys import Caller, Scope
-from app.intake.submit import Bell, Intake
+from app.intake.ringing import Bell
+from app.intake.submit import Intake
 from app.storage.base import Storage
 
 

@@ -3,29 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from bson import ObjectId
-from pymongo.errors import PyMongoError
+from typing import Any
 
 from app.db.collections.batches import Batches
 from app.db.collections.files import Files
 from app.intake.file_part import Limits
 from app.intake.incoming import Sender
 from app.intake.quotas import Quotas
+from app.intake.ringing import Bell, Ringing
 from app.intake.submission import Accepted, BrokenOff, Submission
 from app.intake.upload import receive
 from app.storage.base import Storage
-
-
-class Bell(Protocol):
-    """The part of the doorbell that step 1 needs; it never raises."""
-
-    async def ring_async(self, file_id: str) -> bool: ...
-
-    async def epoch_async(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -57,8 +46,8 @@ class Intake:
         self.storage = storage
         self.limits = limits
         self.lease_s = lease_s
-        self._bell = bell
         self._running: set[asyncio.Task[Any]] = set()
+        self._ringing = Ringing(files, bell, self._start)
 
     async def accept(self, wish: Wish) -> Accepted:
         """Receive, store and queue. A single document is not rung for: see `ring`.
@@ -81,12 +70,7 @@ class Intake:
 
     async def ring(self, file_id: str) -> None:
         """Tell a worker, best effort: the reconciler rings for whatever this misses."""
-        if not await self._bell.ring_async(file_id):
-            return
-        epoch = await self._bell.epoch_async()
-        if epoch is not None:
-            with suppress(PyMongoError):
-                await self.files.rung(ObjectId(file_id), epoch)
+        await self._ringing.ring(file_id)
 
     async def settle(self, patience_s: float) -> None:
         """Wait until no upload is going on or being undone: before the database's connection is closed."""

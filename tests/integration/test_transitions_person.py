@@ -198,11 +198,14 @@ def test_the_database_keeps_the_first_storage_s_id(ask: Ask[str]) -> None:
     assert ask(lambda files: files.storage_id("two")) == "one"
 
 
-def test_the_intake_s_bell_is_noted_once(records: Records, ask: Ask[bool]) -> None:
-    file_id = records.queued()
-    assert ask(lambda files: files.rung(file_id, "epoch"))
-    assert not ask(lambda files: files.rung(file_id, "later"))
-    assert records.get(file_id)["rung_epoch"] == "epoch"
+def test_the_intake_s_bells_are_noted_once_and_only_where_a_document_still_waits(
+    records: Records, ask: Ask[int]
+) -> None:
+    waiting, (claimed, _) = [records.queued(), records.queued()], records.claimed()
+    assert ask(lambda files: files.rung([*waiting, claimed], "epoch")) == 2
+    assert ask(lambda files: files.rung([*waiting, claimed], "later")) == 0
+    assert {records.get(file_id)["rung_epoch"] for file_id in waiting} == {"epoch"}
+    assert "rung_at" not in records.get(claimed)
 
 
 def test_whoever_holds_the_record_is_not_asked_by_pid_alone(records: Records) -> None:

@@ -118,10 +118,10 @@ class Files:
         wanted = {"status": 1, "blob": 1, "owner": 1, "accepted_by": 1, "deleted_at": 1, "lease": 1}
         return await self._files.find_one({"_id": file_id}, wanted)
 
-    async def rung(self, file_id: ObjectId, epoch: str) -> bool:
-        return await apply_async(
-            self._files, mend.rung_at_intake(file_id, await self.now(), epoch), patience_s=0
-        )
+    async def rung(self, file_ids: list[ObjectId], epoch: str) -> int:
+        """Note it where nobody has claimed the document meanwhile; in how many it was."""
+        noted = await self._files.update_many(*mend.rung_at_intake(file_ids, await self.now(), epoch))
+        return noted.modified_count
 
     async def find(self, file_id: ObjectId, owner: str) -> Record | None:
         """The owner's record as a caller may see it, or None (another owner's, deleted, unknown)."""

@@ -79,10 +79,7 @@ def not_rung(file_id: ObjectId, rung_at: datetime) -> Change:
     return Change(mine, {"$unset": {"rung_at": "", "rung_epoch": ""}}, {"_id": file_id, "rung_at": ABSENT})
 
 
-def rung_at_intake(file_id: ObjectId, now: datetime, epoch: str) -> Change:
-    """The bell of a new upload was rung: the reconciler need not ring again at once."""
-    return Change(
-        {"_id": file_id, "status": str(Status.QUEUED), "rung_at": ABSENT},
-        {"$set": {"rung_at": now, "rung_epoch": epoch}},
-        {"_id": file_id, "rung_at": now},
-    )
+def rung_at_intake(file_ids: list[ObjectId], now: datetime, epoch: str) -> tuple[Document, Document]:
+    """Filter and update of many: the bells of new uploads were rung, they need not be rung again at once."""
+    unnoted = {"_id": {"$in": file_ids}, "status": str(Status.QUEUED), "rung_at": ABSENT}
+    return unnoted, {"$set": {"rung_at": now, "rung_epoch": epoch}}

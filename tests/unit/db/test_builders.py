@@ -131,7 +131,6 @@ def everything_else() -> Iterator[Change]:
     yield work.look_again(ID, "key", NOW)
     yield mend.ring(SEEN, NOW, "epoch")
     yield mend.not_rung(ID, NOW)
-    yield mend.rung_at_intake(ID, NOW, "epoch")
     yield mend.free_killed(ID, "t0ken", NOW)
 
 
