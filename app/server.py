@@ -31,6 +31,7 @@ from app.api.guard import guard, open_gate
 from app.api.instruments import open_instruments
 from app.api.liveness import Liveness
 from app.api.opening import FIRST_S, Opening
+from app.api.positions import Positions
 from app.api.watch import Watch
 from app.config import ApiSettings
 from app.db.client import Record, async_client, async_database
@@ -162,6 +163,7 @@ def _services(
         intake=Intake(the_files, the_batches, storage, doorbell, settings.lease_s, limits, quotas),
         liveness=Liveness(doorbell.alive_workers_async, the_files.anyone_working),
         opening=Opening(open_up, on_refused),
+        positions=Positions(the_files.position),
         watch=Watch(listener, the_files.revisions, the_files.states),
     )
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Request
 from app.api.auth import ScopeMissing
 from app.api.liveness import Liveness
 from app.api.opening import Opening
+from app.api.positions import Positions
 from app.api.watch import Watch
 from app.config import ApiSettings
 from app.db.collections.batches import Batches
@@ -45,6 +46,7 @@ class Services:
     intake: Intake
     liveness: Liveness
     opening: Opening
+    positions: Positions
     watch: Watch
 
 

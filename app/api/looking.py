@@ -38,7 +38,7 @@ async def view(services: Services, record: Record) -> dict[str, Any]:
         return file_view(record)
     position = alive = None
     if waiting.needs_worker:
-        position = await services.files.position(record["queued_at"]) + 1
+        position = await services.positions.before(record["queued_at"]) + 1
         alive = await services.liveness.anyone()
     return file_view(record, waiting_fields(waiting, position, alive))
 
