@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from benchmarks import outage, overhead, pages, pool, soak, uploads, waiting
@@ -30,6 +31,7 @@ DOCUMENT = ROOT / "docs" / "benchmarks.md"
 def main() -> int:
     """0 when everything was measured; a missed aim is a figure, not a failure."""
     wanted = _arguments()
+    parts = PARTS | {"soak": partial(soak.measure, documents=wanted.documents)}
     where = machine()
     folder = ROOT / ".data"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -39,7 +41,7 @@ def main() -> int:
         for name in wanted.only or ALWAYS:
             _say(f"measuring {name} …")
             (scratch / name).mkdir()
-            sections.append(PARTS[name](scratch / name, wanted.quick))
+            sections.append(parts[name](scratch / name, wanted.quick))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     stamp = f"{datetime.now(UTC):%Y-%m-%d}, {where}"
@@ -55,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run.sh bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="few rounds: to see that it works")
+    parser.add_argument("--documents", type=int, default=soak.DOCUMENTS, metavar="N", help="of the soak")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     return parser.parse_args()
 

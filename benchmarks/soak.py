@@ -49,9 +49,9 @@ class Look:
     zombies: int
 
 
-def measure(folder: Path, quick: bool) -> Section:
+def measure(folder: Path, quick: bool, documents: int = DOCUMENTS) -> Section:
     """`quick`: three hundred documents, the server restarted every hundred."""
-    documents, portion = (300, 100) if quick else (DOCUMENTS, PORTION)
+    documents, portion = (300, 100) if quick else (documents, PORTION)
     settings = {"READER": "local", "MONGO_DB": DATABASE, "CACHE_TTL_S": "0", "PAGE_BOX": "200x200"}
     with service(folder / "service", settings, workers=WORKERS) as running:
         _portion(running, 0, WARM_UP)
@@ -59,7 +59,7 @@ def measure(folder: Path, quick: bool) -> Section:
         began = time.monotonic()
         for start in range(0, documents, portion):
             _portion(running, WARM_UP + start, min(portion, documents - start))
-            looks.append(_look(running, WARM_UP + start + portion))
+            looks.append(_look(running, WARM_UP + min(start + portion, documents)))
             _restart_mongo(running)
         seconds = time.monotonic() - began
         with _files(running) as files:
