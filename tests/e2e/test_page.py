@@ -150,6 +150,13 @@ def test_a_document_that_waits_says_for_what_and_can_be_cancelled_and_retried(
         expect(page.locator(".prose")).to_contain_text("Nadia")
 
 
+def test_where_streams_do_not_come_through_the_page_asks(stack: Stack, browser: Browser) -> None:
+    with page_of(browser, f"{stack.url}/ui") as page:
+        page.route("**/events", lambda route: route.abort())
+        page.goto(f"{stack.url}/ui#/d/{stack.upload(fresh(REPORT))}")
+        expect(page.locator(".prose")).to_contain_text("Annual Report")
+
+
 def test_an_upload_that_failed_is_repeated_with_its_idempotency_key(stack: Stack, browser: Browser) -> None:
     keys: list[str] = []
     content = fresh(RESUME)

@@ -15,14 +15,19 @@ const TYPING_MS = 250;
 
 export async function documentsView(main, { signal }) {
   const list = new DocumentList(signal);
+  const live = new Live(list.rows, () => list.refresh(), signal);
+  const onAccepted = async () => {
+    await list.refresh();
+    live.follow();
+  };
   main.replaceChildren(
     el("h1", { tabIndex: -1, className: "visually-hidden" }, "Documents"),
-    uploader(() => list.refresh()),
+    uploader(onAccepted),
     el("section", { "aria-labelledby": "list-title" },
       el("div", { className: "list-head" }, el("h2", { id: "list-title" }, "Your documents"), list.filters()),
       list.node));
   await list.refresh();
-  new Live(list.rows, () => list.refresh(), signal).run();
+  live.run();
 }
 
 /** Documents with `fixed` and chosen filters, page by page. */

@@ -6,8 +6,8 @@ import { follow, pause } from "./events.js";
 import { ended } from "./words.js";
 
 const STREAMS = 3;
-const BUSY_MS = 2_000;
-const QUIET_MS = 15_000;
+const BEAT_MS = 2_000;
+const QUIET_BEATS = 8; // where nothing is under way, one look in so many
 
 export class Live {
   /** `refresh()` asks for the list again; `rows` are kept up to date until `signal` aborts. */
@@ -19,16 +19,16 @@ export class Live {
   }
 
   async run() {
-    while (!this._signal.aborted) {
-      this._follow();
-      const busy = this._rows.files.some((file) => !ended(file));
-      await pause(busy ? BUSY_MS : QUIET_MS, this._signal);
-      if (!document.hidden && !this._signal.aborted) await this._refresh();
+    for (let beat = 1; !this._signal.aborted; beat += 1) {
+      this.follow();
+      await pause(BEAT_MS, this._signal);
+      const due = beat % QUIET_BEATS === 0 || this._rows.files.some((file) => !ended(file));
+      if (due && !document.hidden && !this._signal.aborted) await this._refresh();
     }
   }
 
-  /** The oldest first: they are worked on, or next. */
-  _follow() {
+  /** What is under way now; the oldest first: they are worked on, or next. */
+  follow() {
     for (const file of this._rows.files.filter((one) => !ended(one)).reverse()) {
       if (this._streams.size >= STREAMS) return;
       if (!this._streams.has(file._id)) this._stream(file._id);
@@ -42,7 +42,7 @@ export class Live {
       await follow(id, told, this._signal);
     } catch { /* the list tells of it */ } finally {
       this._streams.delete(id);
-      if (!this._signal.aborted) this._follow();
+      if (!this._signal.aborted) this.follow();
     }
   }
 }
