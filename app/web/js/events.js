@@ -74,7 +74,7 @@ function told(block, seen, onState) {
 async function patientlyAsked(id, seen, onState, signal) {
   try {
     const answer = await ask(id, {
-      headers: { Prefer: `wait=${PATIENCE_S}`, ...(seen.tag ? { "If-None-Match": seen.tag } : {}) },
+      headers: seen.tag ? { Prefer: `wait=${PATIENCE_S}`, "If-None-Match": seen.tag } : {}, // first: how it is now
       signal,
       allow: [304],
     });

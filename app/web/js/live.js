@@ -40,9 +40,10 @@ export class Live {
     const told = (state) => (state ? this._rows.update(state) : this._rows.remove(id));
     try {
       await follow(id, told, this._signal);
-    } catch { /* the list tells of it */ } finally {
       this._streams.delete(id);
       if (!this._signal.aborted) this.follow();
+    } catch {
+      this._streams.delete(id); // the list tells of it; the next beat tries again
     }
   }
 }
