@@ -5,6 +5,7 @@ is certainly not accepted remove the bytes. While that is not known, both stay f
 """
 
 import asyncio
+import random
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -85,7 +86,8 @@ class Incoming:
     async def keep_lease(self) -> None:
         """While this process and the upload live; a hung process stops renewing and is buried."""
         while True:
-            await asyncio.sleep(self._house.lease_s / 4)
+            # Not all at once: clients that began together would be renewed together, and others wait.
+            await asyncio.sleep(self._house.lease_s * random.uniform(0.1, 0.3))  # noqa: S311 (no secret)
             if self._held and not self._lost:
                 with suppress(PyMongoError):
                     self._lost = not await self._house.files.renew_upload(
