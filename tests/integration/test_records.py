@@ -124,7 +124,8 @@ def test_a_link_keeps_the_filter(api: RunningApi, records: Records) -> None:
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=201", "cursor=x", "status=done", "created_after=soon", "created_after=5",
-     "created_after=0001-01-01T00:00:00%2B14:00", "created_before=9999-12-31T23:59:59-14:00", "statuss=failed", "metadata.=a",
+     "created_after=0001-01-01T00:00:00%2B14:00", "created_before=9999-12-31T23:59:59-14:00",
+     "statuss=failed", "metadata.=a",
      "metadata.a.b=c", "metadata.$a=c", "metadata.a=b&metadata.a=c", "name=" + "x" * 256],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused(api: RunningApi, query: str) -> None:
