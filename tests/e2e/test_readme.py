@@ -42,7 +42,7 @@ def typed(tmp_path: Path) -> list[str]:
 
 
 def test_the_walk_does_what_the_readme_says(typed: list[str]) -> None:
-    healthy, uploaded, asked, followed, own, ended = typed
+    healthy, uploaded, asked, followed, taken, own, batch, told, ended = typed
     assert healthy == '{"status":"healthy"}'
     assert re.fullmatch(r'\{"file_id":"[0-9a-f]{24}"\}', uploaded)
     timeline = asked[asked.rindex('"timeline"') :]
@@ -50,6 +50,11 @@ def test_the_walk_does_what_the_readme_says(typed: list[str]) -> None:
     assert "Nadia Ferreira" in asked
     assert followed.startswith("id: ")
     assert '"status":"api call done"' in followed
+    assert "Nadia Ferreira" in taken
+    assert '"name":"resume.pdf"' in taken
     assert re.fullmatch(r'\{"file_id":"[0-9a-f]{24}"\}', own)
+    assert re.search(r'"file_ids":\["[0-9a-f]{24}","[0-9a-f]{24}"\]', batch)
+    assert "resume-scanned.pdf" in batch
+    assert re.match(r'\{"file_id":"[0-9a-f]{24}"\}', told)
     assert "not_retryable" in ended
     assert "already_ended" in ended
