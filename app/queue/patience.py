@@ -29,7 +29,11 @@ class PatientConnection(Redis):
         # worker's: the model's key is in its environment, so no process of the same user may look there.
         make_undumpable()
         prepare_pool()
-        patient = {"retry": patient_retry(), "socket_connect_timeout": CONNECT_TIMEOUT_S}
+        patient = {
+            "retry": patient_retry(),
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "driver_info": None,  # as in `hasty_client`: every work-horse connects anew
+        }
         connection = super().from_url(url, *args, **(patient | kwargs))
         assert isinstance(connection, cls)
         return connection

@@ -9,8 +9,10 @@ import multiprocessing
 import os
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import FrameType
 from typing import Any, Final
 
@@ -47,6 +49,12 @@ LAST_WORDS_S: Final = 10.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
+
+
+@cache
+def _read_sources() -> None:
+    """Once, for all work-horses: PyMongo formats the stack for each new client, which reads these files."""
+    traceback.format_stack()
 
 
 class FullRagWorker(Worker):
@@ -163,6 +171,7 @@ class FullRagWorker(Worker):
             self._runtime.renderer = living(self._runtime.renderer)
         except RendererNotStarted:
             log.exception("renderer_not_started")  # the document's record will say so
+        _read_sources()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             super().fork_work_horse(job, queue)
