@@ -34,9 +34,9 @@ class EndpointIdConvertor(Convertor[str]):
 
 
 class SmallIntConvertor(Convertor[int]):
-    """A few digits: a number of five thousand is no number of ours, and `int` refuses it loudly."""
+    """Counted from 1, in a few digits: one of five thousand is no number of ours, `int` refuses it loudly."""
 
-    regex = "[0-9]{1,6}"
+    regex = "[1-9][0-9]{0,5}"
 
     def convert(self, value: str) -> int:
         return int(value)

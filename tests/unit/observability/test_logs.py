@@ -21,11 +21,20 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Configured as a process is, writing into a string; put back afterwards."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
+    # Another server in this process may have set uvicorn's loggers up in its own way.
+    servers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error")]
+    theirs = [(logger, logger.level, logger.propagate) for logger in servers]
+    for logger in servers:
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     logs.configure("json", "INFO", "test")
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers[:], root.level = before
+    for logger, level, propagate in theirs:
+        logger.setLevel(level)
+        logger.propagate = propagate
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
