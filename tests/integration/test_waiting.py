@@ -173,7 +173,8 @@ def test_nobody_waits_for_what_is_not_there(api: RunningApi) -> None:
 
 def test_a_client_that_leaves_is_not_waited_for(api: RunningApi, uploaded: str) -> None:
     with api.client.stream("GET", f"/{uploaded}/events") as response:
-        next(events(response))
+        told = events(response)  # kept: when this ends, so does the connection
+        next(told)
         assert api.services.watch.waiting == 1
     cancel(api, uploaded)
     wait_until(lambda: api.services.watch.waiting == 0)
