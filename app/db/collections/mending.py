@@ -81,14 +81,20 @@ class Mending:
         Never rung (and queued for `quiet`, so that whoever queued it had time to ring), rung in
         another life of Valkey, rung before its time, or rung `settled` ago and still queued.
         """
+        due: Record = {"status": str(Status.QUEUED), "next_try_at": {"$lte": now}}
+        if await self._files.find_one(due, {"_id": 1}) is None:
+            return []
+        lately = {"$gt": now - settled}
         reasons: list[Record] = [
             {"rung_at": ABSENT, "queued_at": {"$lte": now - quiet}},
             {"rung_at": {"$exists": True}, "rung_epoch": {"$ne": epoch}},
-            {"rung_at": {"$exists": True}, "$expr": {"$lt": ["$rung_at", "$next_try_at"]}},
             {"rung_at": {"$lte": now - settled}},
+            {"rung_at": lately, "next_try_at": {"$lte": now, **lately}},
         ]
-        due = {"status": str(Status.QUEUED), "next_try_at": {"$lte": now}, "$or": reasons}
-        return await self._find(due, "next_try_at")
+        # One query each: an `$or` or an `$expr` makes some servers of this protocol scan the collection.
+        found = [record for reason in reasons for record in await self._find(due | reason, "next_try_at")]
+        unheard = {r["_id"]: r for r in found if _perhaps_unheard(r, epoch, now - settled)}
+        return sorted(unheard.values(), key=lambda record: record["next_try_at"])[: self._limit]
 
     async def too_old(self, now: datetime, age_s: float) -> list[Record]:
         """Queued records that were accepted (or retried by a person) longer ago than that."""
@@ -152,3 +158,11 @@ class Mending:
     async def counts(self) -> dict[str, Any]:
         """Documents by status, for the log and the metrics."""
         return {str(status): await self._files.count_documents({"status": str(status)}) for status in Status}
+
+
+def _perhaps_unheard(record: Record, epoch: str, settled: datetime) -> bool:
+    """Of what was rung for lately in this life of Valkey, only what was rung for before its time."""
+    rung_at = record.get("rung_at")
+    if rung_at is None or rung_at <= settled or record.get("rung_epoch") != epoch:
+        return True
+    return bool(rung_at < record["next_try_at"])
